@@ -1,0 +1,1 @@
+"""The house: storage, search, memory, models, and the session that runs SQL over them. Knows no network."""

@@ -1,0 +1,137 @@
+"""DuckDB itself: everything that depends on the version of the engine, and nothing else does.
+
+A port to another DuckDB version is work in this file alone. See `docs/decisions/0001-duckdb-version.md`.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from engine.errors import Internal
+
+Cursor = duckdb.DuckDBPyConnection
+Error = duckdb.Error
+
+BATCH_ROWS = 8192  # small batches let the engine produce while the network sends; the default of 1M does not overlap
+
+FATAL = (duckdb.FatalException, duckdb.InternalException)
+
+
+def connect(threads: int, memory_limit: str, temp_directory: Path, temp_limit: str) -> Cursor:
+    """Open the one root connection of a process, in memory, with nothing loaded and no network use.
+
+    `python_enable_replacements` must be off at connect: a later `set` does not reach cursors, and with it on a
+    statement could read the variables of this process.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "python_enable_replacements": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_unsigned_extensions": False,
+        "temp_directory": str(temp_directory),
+        "max_temp_directory_size": temp_limit,
+        "preserve_insertion_order": True,
+    }
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    if threads:
+        config["threads"] = threads
+    root = duckdb.connect(":memory:", config=config)
+    root.execute("set global TimeZone = 'UTC'")  # the host's zone would appear in every schema
+    return root
+
+
+def load_extension(root: Cursor, name: str) -> None:
+    """Load a signed extension from its wheel, by path: nothing is downloaded or written to a home folder."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    if spec is None or not spec.submodule_search_locations:
+        raise Internal(
+            f"the wheel duckdb-extension-{name} is not installed",
+            f"pip install duckdb-extension-{name}=={duckdb.__version__}",
+        )
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    binary = folder / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    root.execute(f"load {literal(str(binary))}")
+
+
+def seal(root: Cursor, folders: Sequence[Path]) -> None:
+    """Close the file system but for `folders`, and freeze the configuration. Must come after every attach."""
+    allowed = ", ".join(literal(str(folder).rstrip("/") + "/") for folder in folders)
+    root.execute(f"set allowed_directories = [{allowed}]")
+    root.execute("set enable_external_access = false")
+    root.execute("set lock_configuration = true")
+
+
+def reader(cursor: Cursor, sql: str, params: Sequence[object] | None = None) -> pa.RecordBatchReader:
+    """Start `sql` on `cursor` and return its rows as a stream of Arrow batches."""
+    return (cursor.execute(sql, params) if params else cursor.execute(sql)).to_arrow_reader(BATCH_ROWS)
+
+
+def table(cursor: Cursor, sql: str, params: Sequence[object] | None = None) -> pa.Table:
+    """Run `sql` and return all of its rows as one Arrow table."""
+    return (cursor.execute(sql, params) if params else cursor.execute(sql)).to_arrow_table()
+
+
+def arrow_type(cursor: Cursor, sql_type: str) -> pa.DataType:
+    """The Arrow type that the engine gives to the SQL type `sql_type`."""
+    return table(cursor, f"select cast(null as {sql_type}) as x").schema.field(0).type
+
+
+def register_kernel(
+    root: Cursor, name: str, body: Callable[..., pa.Array], parameters: Sequence[str], returns: str
+) -> None:
+    """Register a kernel as an Arrow scalar function that is never folded at plan time.
+
+    The caller must keep a strong reference to `body` as long as `root` lives: a collected one crashes the process.
+    """
+    root.create_function(
+        name,
+        body,
+        list(parameters),
+        returns,
+        type=PythonUDFType.ARROW,
+        null_handling=FunctionNullHandling.SPECIAL,
+        side_effects=True,
+    )
+
+
+def statements(cursor: Cursor, sql: str) -> list[Any]:
+    """The parsed statements of `sql` (each has `.type`, `.query`, `.named_parameters`, `.expected_result_type`)."""
+    return list(cursor.extract_statements(sql))
+
+
+def tokens(sql: str) -> list[tuple[int, str]]:
+    """The tokens of `sql` as (offset, kind); kind is one of identifier, keyword, operator, numeric, string, comment."""
+    return [(offset, kind.name) for offset, kind in duckdb.tokenize(sql)]
+
+
+def literal(text: str) -> str:
+    """`text` as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """`name` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def transaction(cursor: Cursor, *, open_already: bool = False) -> Iterator[None]:
+    """Commit at the end, roll back on an error. Nothing is done when the caller has a transaction open already."""
+    if open_already:
+        yield
+        return
+    cursor.execute("begin")
+    try:
+        yield
+        cursor.execute("commit")
+    except BaseException:
+        with suppress(duckdb.Error):  # the engine may have ended it already; the first error is the one to show
+            cursor.execute("rollback")
+        raise

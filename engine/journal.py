@@ -1,0 +1,137 @@
+"""The journal: one append-only table of everything that happened, `lake.journal`.
+
+An entry that nobody waits for is kept in memory for at most `journal.flush_seconds` and is visible to readers at once;
+a durable one is on disk when `record` returns. A reader sees the table and the memory together (see
+`sql/views/journal.sql`): entries stay in memory for a while after they were written, and the view removes doubles by
+their number, so that no reader misses one that moved while it read.
+"""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine import duck
+from engine.errors import Busy
+
+LINGER_SECONDS = 30.0  # longer than any snapshot of the control plane is held open by a small read
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened."""
+
+    entry: int
+    ts: float
+    kind: str
+    subject: str | None
+    actor: str | None
+    statement_id: str | None
+    body: str
+
+    def row(self) -> tuple[Any, ...]:
+        """The entry in the order of the columns of the table."""
+        return (self.entry, self.ts, self.kind, self.subject, self.actor, self.statement_id, self.body)
+
+
+class Journal:
+    """Buffered, ordered writer of `control.journal`."""
+
+    def __init__(
+        self,
+        cursor: Callable[[], duck.Cursor],
+        *,
+        flush_seconds: float,
+        buffer: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`cursor` gives a fresh cursor for each write; `clock` gives seconds since the epoch."""
+        self._cursor, self._clock = cursor, clock
+        self._limit = buffer
+        self._pending: deque[Entry] = deque()
+        self._written: deque[tuple[float, Entry]] = deque()
+        self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+        self._last = 0
+        self._wake = threading.Event()
+        self._closed = False
+        self._flush_seconds = flush_seconds
+        self._thread = threading.Thread(target=self._loop, name="journal", daemon=True)
+        self._thread.start()
+
+    def record(
+        self,
+        kind: str,
+        subject: str | None = None,
+        body: dict[str, Any] | None = None,
+        *,
+        actor: str | None = None,
+        statement_id: str | None = None,
+        durable: bool = False,
+    ) -> int:
+        """Append one entry and return its number. With `durable` it is on disk when this returns."""
+        text = json.dumps(body or {}, default=str, ensure_ascii=False)
+        with self._lock:
+            if len(self._pending) >= 2 * self._limit:
+                raise Busy("the journal cannot be written as fast as it grows", "look at the disk")
+            now = self._clock()
+            self._last = max(self._last + 1, int(now * 1e9))
+            self._pending.append(Entry(self._last, now, kind, subject, actor, statement_id, text))
+            number, full = self._last, len(self._pending) >= self._limit
+        if durable or full:
+            self.flush()
+        return number
+
+    def flush(self) -> None:
+        """Write everything that was recorded before this call."""
+        with self._flushing:
+            with self._lock:
+                batch = list(self._pending)
+            if not batch:
+                return
+            cursor = self._cursor()
+            try:
+                cursor.execute("begin")
+                cursor.executemany(
+                    "insert into control.journal values (?, to_timestamp(?), ?, ?, ?, ?, ?)",
+                    [entry.row() for entry in batch],
+                )
+                cursor.execute("commit")
+            finally:
+                cursor.close()
+            self._forget(batch)
+
+    def _forget(self, batch: list[Entry]) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for entry in batch:
+                self._pending.popleft()
+                self._written.append((now, entry))
+            while self._written and (
+                now - self._written[0][0] > LINGER_SECONDS or len(self._written) > 2 * self._limit
+            ):
+                self._written.popleft()
+
+    def in_memory(self) -> list[Entry]:
+        """Entries not yet written, and those written a moment ago."""
+        with self._lock:
+            return [entry for _, entry in self._written] + list(self._pending)
+
+    def close(self) -> None:
+        """Write what is left and stop."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join()
+        self.flush()
+
+    def _loop(self) -> None:
+        while not self._closed:
+            self._wake.wait(self._flush_seconds)
+            try:
+                self.flush()
+            except (duck.Error, RuntimeError):
+                # The entries stay in memory and readable; the next round tries again (a full disk, say).
+                time.sleep(self._flush_seconds)

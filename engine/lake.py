@@ -1,0 +1,231 @@
+"""A lake: one home, one engine, everything in it. Open it once per process, close it at the end."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from engine import catalogue, duck, faults, guard
+from engine.access.roles import Role
+from engine.config import Loaded, load
+from engine.cursors import Cursors
+from engine.errors import Busy, Conflict, Internal, LakehouseError
+from engine.journal import Journal
+from engine.locks import WriteLock
+from engine.models.models import Models
+from engine.search.corpora import Corpora
+from engine.session import Session
+from engine.statement import Statement
+from engine.storage.buckets import attach_buckets
+from sql import Script, scripts
+
+WATCH_SECONDS = 0.1
+
+
+class Lake:
+    """The open home. `session()` is the way in; the rest is for the rooms of the house."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        allowed: list[Path] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open `home`, making it when it is not there.
+
+        `settings` are dotted keys that win over the configuration; `allowed` are further folders to ingest from.
+        Raises Conflict when another process has the home open.
+        """
+        self.home = home.expanduser().resolve()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.loaded: Loaded = load(self.home, settings)
+        self.config = self.loaded.config
+        self.clock = clock
+        self.folders = [folder.expanduser().resolve() for folder in [*self.config.ingest.allowed, *(allowed or [])]]
+        self.running: dict[str, Statement] = {}
+        self.functions: Mapping[str, catalogue.Function] = {}
+        self._kernels: list[object] = []
+        self._write_lock = WriteLock(self.config.engine.lock_seconds)
+        self._closed = threading.Event()
+        self._open()
+
+    def _open(self) -> None:
+        engine = self.config.engine
+        self.root = duck.connect(engine.threads, engine.memory_limit, self.home / "cache" / "spill", engine.temp_limit)
+        try:
+            self._attach_control()
+            for name in ("lake", "fn"):
+                self.root.execute(f"attach ':memory:' as {name}")
+            attach_buckets(self.root, self.home)
+        except Exception:
+            self.root.close()
+            raise
+        self.cursors = Cursors(self.root)
+        self.checking = lru_cache(maxsize=1024)(self._check)
+        journal = self.config.journal
+        self.journal = Journal(
+            self.cursor, flush_seconds=journal.flush_seconds, buffer=journal.buffer, clock=self.clock
+        )
+        models = self.config.models
+        self.models = Models(
+            self.home / "cache", default=models.embedder, threads=models.threads, kept=models.question_cache
+        )
+        self.corpora = Corpora(self)
+        threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
+
+    def _attach_control(self) -> None:
+        path = self.home / "lake.duckdb"
+        try:
+            self.root.execute(f"attach {duck.literal(str(path))} as control")
+        except duck.Error as error:
+            if "lock" in str(error).lower() or "handle conflict" in str(error).lower():
+                raise Conflict(
+                    f"the home {self.home.name!r} is open in another process",
+                    "connect to that server (its address is in server.json) or choose another --home",
+                ) from None
+            raise Internal(faults.scrub(str(error), str(self.home)), "restore lake.duckdb from a backup") from None
+        migrate(self.root, scripts("schema"))
+
+    def install(self, kernels: list[tuple[str, Callable[..., Any], list[str], str]]) -> None:
+        """Register the kernels, apply views and function macros, read the catalogue, and close the file system."""
+        for name, body, parameters, returns in kernels:
+            self._kernels.append(body)  # a collected kernel would crash the process
+            duck.register_kernel(self.root, name, body, parameters, returns)
+        for script in [*scripts("views"), *scripts("functions")]:
+            try:
+                self.root.execute(script.text)
+            except duck.Error as error:
+                raise Internal(f"sql/{script.name}: {error}", "correct the script") from None
+        self.functions = catalogue.read(self.root)
+        duck.seal(self.root, [self.home / "buckets", self.home / "cache", *self.folders])
+        self.corpora.recover()
+
+    def session(self, profile: str = "admin", role: Role = "admin") -> Session:
+        """A new session of `profile`."""
+        return Session(self, profile, role)
+
+    def cursor(self) -> duck.Cursor:
+        """A fresh cursor for the engine's own SQL. Close it; never run SQL on the cursor of a caller."""
+        return self.root.cursor()
+
+    @contextmanager
+    def control(self) -> Iterator[duck.Cursor]:
+        """A transaction on the control plane: committed at the end, rolled back on an error."""
+        cursor = self.root.cursor()
+        try:
+            with duck.transaction(cursor):
+                yield cursor
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def writing(self, owner: str) -> Iterator[None]:
+        """Hold the one write lock of the lake; a function called by the statement `owner` enters it again."""
+        self._write_lock.acquire(owner)
+        try:
+            yield
+        finally:
+            self._write_lock.release(owner)
+
+    def check(self, sql: str) -> guard.Checked:
+        """Whether `sql` may run, and what it is. See `guard`."""
+        return self.checking(sql)
+
+    def _check(self, sql: str) -> guard.Checked:
+        cursor = self.root.cursor()
+        try:
+            return guard.check(cursor, sql, self.functions, self.config.engine.statement_bytes)
+        finally:
+            cursor.close()
+
+    def catalogs(self) -> list[str]:
+        """The names of the attached catalogs that clients see."""
+        cursor = self.root.cursor()
+        try:
+            rows = cursor.execute("select database_name from duckdb_databases() where not internal").fetchall()
+        finally:
+            cursor.close()
+        return [name for (name,) in rows if not name.startswith(guard.HIDDEN_CATALOGS)]
+
+    def statements(self, session: Session | None = None) -> list[Statement]:
+        """The statements that run now, of one session or of all."""
+        return [one for one in list(self.running.values()) if session is None or one.session is session]
+
+    def cancel(self, statement_id: str, session: Session | None = None) -> bool:
+        """Stop a running statement; False when it does not run."""
+        found = [one for one in self.statements(session) if one.statement_id == statement_id]
+        for statement in found:
+            statement.cancel()
+        return bool(found)
+
+    def record_error(self, error: LakehouseError, profile: str, sql: str, statement_id: str | None) -> None:
+        """Put an error into the journal, on disk before this returns."""
+        body = {"code": error.code, "message": error.message, "hint": error.hint, "sql": sql[:2000]}
+        with suppress(Busy, duck.Error):  # the caller's error is the one to show; the entry stays in memory until later
+            self.journal.record("error", error.code, body, actor=profile, statement_id=statement_id, durable=True)
+
+    def record_statement(self, statement: Statement, kind: str, error: LakehouseError | None) -> None:
+        """Put the end of a statement into the journal."""
+        if not self.config.journal.statements or self._closed.is_set():
+            return
+        body = {
+            "sql": statement.sql[:2000],
+            "rows": statement.rows,
+            "milliseconds": round((time.monotonic() - statement.started) * 1000, 3),
+            "outcome": error.code if error else "ok",
+            "session_id": statement.session.id,
+        }
+        actor = statement.session.profile
+        self.journal.record("statement", kind, body, actor=actor, statement_id=statement.statement_id)
+
+    def _watch(self) -> None:
+        while not self._closed.wait(WATCH_SECONDS):
+            now = time.monotonic()
+            for statement in self.statements():
+                if statement.deadline is not None and now > statement.deadline:
+                    statement.cancel(timed_out=True)
+
+    def close(self) -> None:
+        """Cancel what runs, write what is buffered and close the engine."""
+        for statement in self.statements():
+            statement.cancel()
+        self._closed.set()
+        self.journal.close()
+        self.corpora.close()
+        self.cursors.close()
+        self.root.close()
+
+
+def migrate(root: duck.Cursor, migrations: list[Script]) -> list[str]:
+    """Run the migrations that have not run yet, each in a transaction with its record; returns their names.
+
+    Raises Internal when a migration that ran has changed since, or one that ran is not there any more.
+    """
+    root.execute(
+        "create table if not exists control.migration "
+        "(name varchar primary key, sha256 varchar not null, applied_at timestamptz not null default now())"
+    )
+    applied = dict(root.execute("select name, sha256 from control.migration").fetchall())
+    unknown = sorted(set(applied) - {script.name for script in migrations})
+    if unknown:
+        raise Internal(f"the home was made by a newer version ({unknown[0]})", "install that version or a newer one")
+    done: list[str] = []
+    for script in migrations:
+        digest = hashlib.sha256(script.text.encode()).hexdigest()
+        if script.name in applied:
+            if applied[script.name] != digest:
+                raise Internal(
+                    f"the migration {script.name} has changed since it ran", "undo the change; add a new one"
+                )
+            continue
+        with duck.transaction(root):
+            root.execute(script.text)
+            root.execute("insert into control.migration (name, sha256) values (?, ?)", [script.name, digest])
+        done.append(script.name)
+    return done

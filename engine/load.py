@@ -1,0 +1,69 @@
+"""Bulk load: a stream of Arrow batches into one table, inside the caller's transaction."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from engine import duck
+from engine.errors import Conflict, Invalid, NotFound
+
+LoadMode = Literal["create", "append", "replace", "create_append"]
+STREAM = "lakehouse_stream"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table by its full name."""
+
+    catalog: str
+    schema: str
+    table: str
+
+    def __str__(self) -> str:
+        """The full name as quoted SQL."""
+        return ".".join(duck.identifier(part) for part in (self.catalog, self.schema, self.table))
+
+
+def load_stream(cursor: duck.Cursor, reader: pa.RecordBatchReader, target: Target, mode: LoadMode) -> int:
+    """Write `reader` into `target`; returns the rows written. Columns are matched by name.
+
+    Raises Conflict (`create` and it exists), NotFound (`append` and it does not), Invalid (a type that cannot be kept).
+    """
+    check_schema(reader.schema)
+    exists = table_exists(cursor, target)
+    if exists and mode == "create":
+        raise Conflict(f"table {target.table!r} exists already", "append to it or replace it")
+    if not exists and mode == "append":
+        raise NotFound(f"table {target.table!r} does not exist", "create it first")
+    if exists and mode == "replace":
+        cursor.execute(f"drop table {target}")
+    append = exists and mode != "replace"
+    cursor.register(STREAM, reader)
+    try:
+        into = f"insert into {target} by name" if append else f"create table {target} as"
+        answer = cursor.execute(f"{into} from {STREAM}").fetchall()
+    finally:
+        cursor.unregister(STREAM)
+    return int(answer[0][0]) if answer else 0
+
+
+def table_exists(cursor: duck.Cursor, target: Target) -> bool:
+    """Whether there is a table or view of that name."""
+    found = cursor.execute(
+        "select 1 from duckdb_tables() where (database_name, schema_name, table_name) = (?, ?, ?) "
+        "union all select 1 from duckdb_views() where (database_name, schema_name, view_name) = (?, ?, ?)",
+        [target.catalog, target.schema, target.table] * 2,
+    )
+    return bool(found.fetchall())
+
+
+def check_schema(schema: pa.Schema) -> None:
+    """Refuse column names and types that the engine cannot keep, before any data moves."""
+    names = [name.lower() for name in schema.names]
+    for name in schema.names:
+        if names.count(name.lower()) > 1:
+            raise Invalid(f"the column {name!r} is there twice", "names must differ in more than their case")
+    for column in schema:
+        if pa.types.is_decimal(column.type) and column.type.scale < 0:
+            raise Invalid(f"the column {column.name!r} is a decimal of negative scale", "cast it to scale 0 first")

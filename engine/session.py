@@ -1,0 +1,265 @@
+"""Who asks, and the one way in: every door runs SQL through a session and gets a stream of Arrow batches back."""
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pyarrow as pa
+
+from engine import duck, guard
+from engine.access.roles import Effect, Role, require
+from engine.errors import Invalid, LakehouseError, NotFound
+from engine.execution import Execution, Transaction
+from engine.load import LoadMode, Target, load_stream
+from engine.statement import Result
+
+if TYPE_CHECKING:
+    from engine.lake import Lake
+
+NO_ROWS = pa.schema([])
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a statement before it runs."""
+
+    schema: pa.Schema | None  # of the rows; None where only running tells (DML with RETURNING)
+    parameters: pa.Schema
+    is_query: bool
+    effect: Effect
+
+
+class SessionSource(Protocol):
+    """What gives a door its sessions."""
+
+    def session(self, profile: str = "admin") -> "Session":
+        """A new session of `profile`."""
+
+
+class Session:
+    """One caller. Statements of a session may run side by side, each on a cursor of its own."""
+
+    def __init__(self, lake: "Lake", profile: str, role: Role) -> None:
+        """Made by `Lake.session`."""
+        self.id = secrets.token_hex(8)
+        self.profile, self.role = profile, role
+        self.place = ("primary", "main")  # the catalog and schema that unqualified names mean
+        self._lake = lake
+        self._transactions: dict[str, Transaction] = {}
+
+    def describe(self, sql: str, *, transaction: str | None = None) -> Description:
+        """What `sql` would answer. Nothing runs, so it raises only what can be known without running."""
+        checked = self._check(sql)
+        parameters = pa.schema([(name, pa.string()) for name in checked.parameters])
+        if not checked.is_query:
+            return Description(NO_ROWS, parameters, False, checked.effect)
+        if not checked.describable:
+            return Description(self._schema_by_running(sql, checked), parameters, True, checked.effect)
+        reading = guard.Checked("DESCRIBE", True, "reads", (), False)
+        execution = Execution(self._lake, self, sql, reading, self._transaction(transaction))
+        try:
+            unbound = [None] * len(checked.parameters)
+            described = execution.cursor.execute(f"describe {sql}", unbound or None).fetchall()
+            fields = [pa.field(row[0], duck.arrow_type(execution.cursor, row[1])) for row in described]
+        except Exception as error:
+            raise execution.fail(error) from None
+        execution.finish()
+        return Description(pa.schema(fields), parameters, True, checked.effect)
+
+    def _schema_by_running(self, sql: str, checked: guard.Checked) -> pa.Schema | None:
+        if checked.effect != "reads" or checked.parameters:
+            return None
+        with self.run(sql) as result:
+            return result.schema
+
+    def run(self, sql: str, params: Sequence[object] | None = None, *, transaction: str | None = None) -> Result:
+        """Run one statement. A read streams its rows; a statement that acts has acted when this returns."""
+        checked = self._check(sql)
+        if checked.kind == "USE":
+            self._use(sql)
+            return Result("", NO_ROWS, iter(()), rows_affected=0)
+        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction))
+        try:
+            reader = duck.reader(execution.cursor, sql, params)
+            if checked.is_query and checked.effect == "reads" and transaction is None:
+                return _stream(execution, reader)
+            # It acts, or its cursor is needed for the next statement of the transaction: take all rows now.
+            table = reader.read_all()
+            _see_own_effects(execution)
+        except Exception as error:
+            raise execution.fail(error) from None
+        execution.statement.rows = table.num_rows
+        execution.finish()
+        statement_id = execution.statement.statement_id
+        if not checked.is_query:
+            return Result(statement_id, NO_ROWS, iter(()), rows_affected=_count(table))
+        return Result(statement_id, table.schema, iter(table.to_batches(duck.BATCH_ROWS)))
+
+    def run_many(self, sql: str, rows: pa.Table, *, transaction: str | None = None) -> int:
+        """Run one DML statement for each row of `rows`, all or nothing; returns the rows affected."""
+        checked = self._check(sql)
+        if checked.is_query:
+            raise Invalid("only a statement without rows can run for many parameters", "use a lateral join instead")
+        values = [list(row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
+        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction))
+        try:
+            with duck.transaction(execution.cursor, open_already=transaction is not None):
+                affected = 0
+                for row in values:
+                    execution.statement.check()
+                    affected += _count(duck.table(execution.cursor, sql, row))
+        except Exception as error:
+            raise execution.fail(error) from None
+        execution.finish()
+        return affected
+
+    def load(
+        self,
+        reader: pa.RecordBatchReader,
+        table: str,
+        *,
+        mode: LoadMode,
+        catalog: str | None = None,
+        schema: str | None = None,
+        temporary: bool = False,
+        transaction: str | None = None,
+    ) -> int:
+        """Write a stream of Arrow batches into `table`, all or nothing; returns the rows written.
+
+        `create` fails when the table exists, `append` when it does not, `replace` drops it first.
+        """
+        if temporary:
+            raise Invalid("temporary tables cannot be loaded in bulk", "load into a named table and drop it later")
+        require(self.role, "writes", "a bulk load")
+        target = Target(catalog or self.place[0], schema or self.place[1], table)
+        guard.check_catalog(target.catalog)
+        checked = guard.Checked("INSERT", False, "writes", (), False)
+        execution = Execution(self._lake, self, f"load {target}", checked, self._transaction(transaction))
+        try:
+            with duck.transaction(execution.cursor, open_already=transaction is not None):
+                rows = load_stream(execution.cursor, reader, target, mode)
+        except Exception as error:
+            raise execution.fail(error) from None
+        execution.statement.rows = rows
+        execution.finish()
+        return rows
+
+    def begin(self) -> str:
+        """Open a transaction and return its id."""
+        held = self._lake.cursors.take(*self.place)
+        held.dirty = True
+        held.cursor.execute("begin")
+        transaction = Transaction(held)
+        self._transactions[transaction.transaction_id] = transaction
+        return transaction.transaction_id
+
+    def commit(self, transaction: str) -> None:
+        """Commit; raises Conflict when another writer was faster, and then nothing of it is kept."""
+        self._end(transaction, "commit")
+
+    def rollback(self, transaction: str) -> None:
+        """Forget everything that the transaction did."""
+        self._end(transaction, "rollback")
+
+    def _end(self, transaction_id: str, how: str) -> None:
+        transaction = self._transaction(transaction_id)
+        assert transaction is not None
+        kind = "INSERT" if transaction.wrote and how == "commit" else "SELECT"
+        with transaction.lock:
+            del self._transactions[transaction_id]
+        ending = guard.Checked(kind, False, "writes", (), False)
+        execution = Execution(self._lake, self, how, ending, None)
+        try:
+            transaction.held.cursor.execute(how)
+        except duck.Error as error:
+            raise execution.fail(error) from None
+        finally:
+            self._lake.cursors.give(transaction.held)
+        execution.finish()
+
+    def _transaction(self, transaction_id: str | None) -> Transaction | None:
+        if transaction_id is None:
+            return None
+        found = self._transactions.get(transaction_id)
+        if found is None:
+            raise NotFound("the transaction is not open", "begin a new one")
+        return found
+
+    def option(self, name: str) -> str | None:
+        """The session option `catalog` or `schema`; None for any other name."""
+        return {"catalog": self.place[0], "schema": self.place[1]}.get(name)
+
+    def set_option(self, name: str, value: str) -> None:
+        """Set `catalog` or `schema`: what unqualified names mean. Raises NotFound when there is no such place."""
+        if name not in ("catalog", "schema"):
+            raise Invalid(f"unknown session option {name!r}", "known: catalog, schema")
+        place = (value, "main") if name == "catalog" else (self.place[0], value)
+        guard.check_catalog(place[0])
+        try:
+            self._lake.cursors.give(self._lake.cursors.take(*place))
+        except duck.Error:
+            raise NotFound(f"{name} {value!r} does not exist", "run show all tables") from None
+        self.place = place
+
+    def _use(self, sql: str) -> None:
+        parts = [part.strip('" \n\t') for part in re.sub(r"(?is)^\s*use\s+|;\s*$", "", sql).split(".")]
+        first = "catalog" if len(parts) > 1 or parts[0] in self._lake.catalogs() else "schema"
+        self.set_option(first, parts[0])
+        if len(parts) > 1:
+            self.set_option("schema", parts[1])
+
+    def cancel(self, statement_id: str) -> bool:
+        """Stop a running statement of this session; False when it does not run."""
+        return self._lake.cancel(statement_id, self)
+
+    def close(self) -> None:
+        """Cancel what runs and roll back what is open."""
+        for statement in self._lake.statements(self):
+            statement.cancel()
+        for transaction in list(self._transactions):
+            self.rollback(transaction)
+
+    def _check(self, sql: str) -> guard.Checked:
+        try:
+            checked = self._lake.check(sql)
+            require(self.role, checked.effect, "the statement")
+        except LakehouseError as error:
+            self._lake.record_error(error, self.profile, sql, None)
+            raise
+        return checked
+
+
+def _stream(execution: Execution, reader: pa.RecordBatchReader) -> Result:
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in reader:
+                execution.statement.rows += batch.num_rows
+                yield batch
+        except (duck.Error, OSError, pa.ArrowException) as error:
+            reader.close()
+            raise execution.fail(error) from None
+        if execution.statement.cancelled.is_set():  # an interrupted stream may end as if it were complete
+            raise execution.fail(execution.statement.stopped())
+
+    def close() -> None:
+        reader.close()
+        execution.finish()
+
+    statement = execution.statement
+    return Result(statement.statement_id, reader.schema, batches(), cancel=statement.cancel, close=close)
+
+
+def _see_own_effects(execution: Execution) -> None:
+    """Let a transaction that has not written see what a function with effects has just committed."""
+    transaction, checked = execution.transaction, execution.checked
+    if transaction is not None and not transaction.wrote and checked.effect != "reads":
+        execution.cursor.execute("rollback")
+        execution.cursor.execute("begin")
+
+
+def _count(table: pa.Table) -> int:
+    if table.num_columns == 1 and table.num_rows == 1 and table.column_names[0] == "Count":
+        return int(table.column(0)[0].as_py() or 0)
+    return 0

@@ -1,0 +1,118 @@
+"""A statement while it runs, and its result as a stream of Arrow batches."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+
+from engine.errors import LakehouseError, TimedOut
+
+if TYPE_CHECKING:
+    from engine.session import Session
+
+
+@dataclass(eq=False)
+class Statement:
+    """One running statement. Kernels find it by the token of its cursor."""
+
+    statement_id: str
+    session: "Session"
+    sql: str
+    deadline: float | None  # seconds of time.monotonic
+    interrupt: Callable[[], None]
+    started: float = field(default_factory=time.monotonic)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    timed_out: bool = False
+    failure: LakehouseError | None = None  # what a kernel of it raised
+    progress: tuple[int, int, str] | None = None  # done, total, of what
+    rows: int = 0
+
+    def cancel(self, *, timed_out: bool = False) -> None:
+        """Stop the statement: kernels poll, the engine is interrupted."""
+        self.timed_out = self.timed_out or timed_out
+        self.cancelled.set()
+        self.interrupt()
+
+    def check(self) -> None:
+        """Raise TimedOut when the statement was cancelled. Long kernels call it between steps."""
+        if self.cancelled.is_set():
+            raise self.stopped()
+
+    def stopped(self) -> TimedOut:
+        """The error of a cancelled statement."""
+        if self.timed_out:
+            return TimedOut("the statement took longer than it may", "narrow it or raise [engine] statement_seconds")
+        return TimedOut("the statement was cancelled", "repeat it")
+
+    def shown(self, now: float) -> dict[str, object]:
+        """The statement as a row of `lake.statements`; `now` is the wall clock in seconds."""
+        seconds = time.monotonic() - self.started
+        done, total, what = self.progress or (0, 0, "")
+        return {
+            "ts": int((now - seconds) * 1e6),
+            "statement_id": self.statement_id,
+            "status": "cancelled" if self.cancelled.is_set() else "running",
+            "sql": self.sql[:2000],
+            "rows": self.rows,
+            "milliseconds": seconds * 1000,
+            "progress": f"{done}/{total} {what}" if self.progress else None,
+            "profile": self.session.profile,
+            "session_id": self.session.id,
+        }
+
+
+class Result:
+    """The answer to one statement: rows as a stream, or a count. Read it to its end, or close it."""
+
+    def __init__(
+        self,
+        statement_id: str,
+        schema: pa.Schema,
+        batches: Iterator[pa.RecordBatch],
+        *,
+        rows_affected: int | None = None,
+        cancel: Callable[[], None] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        """`rows_affected`: rows of a DML, 0 for DDL, None for a statement that returns rows."""
+        self.statement_id, self.schema, self.rows_affected = statement_id, schema, rows_affected
+        self._batches, self._cancel, self._close = batches, cancel, close
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in batches as the engine makes them. Can be read once; raises LakehouseError only."""
+        try:
+            yield from self._batches
+        finally:
+            self.close()
+
+    def read_all(self) -> pa.Table:
+        """All rows as one table."""
+        return pa.Table.from_batches(list(self.batches()), schema=self.schema)
+
+    def rows(self) -> list[dict[str, object]]:
+        """All rows as dictionaries, for small answers."""
+        rows: list[dict[str, object]] = self.read_all().to_pylist()
+        return rows
+
+    def cancel(self) -> None:
+        """Stop the statement if it still runs."""
+        if self._cancel:
+            self._cancel()
+
+    def close(self) -> None:
+        """Give the cursor back. Harmless when done twice."""
+        close, self._close = self._close, None
+        if close:
+            close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

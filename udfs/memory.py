@@ -1,0 +1,5 @@
+"""Kernels of the area memory."""
+
+from udfs.kernel import Kernel
+
+KERNELS: list[Kernel] = []

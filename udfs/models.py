@@ -1,0 +1,5 @@
+"""Kernels of the area models."""
+
+from udfs.kernel import Kernel
+
+KERNELS: list[Kernel] = []

@@ -1,0 +1,5 @@
+"""Kernels of the area search."""
+
+from udfs.kernel import Kernel
+
+KERNELS: list[Kernel] = []

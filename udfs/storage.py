@@ -1,0 +1,5 @@
+"""Kernels of the area storage."""
+
+from udfs.kernel import Kernel
+
+KERNELS: list[Kernel] = []

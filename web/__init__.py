@@ -1,0 +1,1 @@
+"""The HTML and JSON door: a page is one query and one template."""
