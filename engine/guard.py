@@ -25,7 +25,8 @@ CLOSED_FUNCTIONS = {
     "query", "query_table", "getvariable", "getenv", "current_setting", "write_log", "parse_duckdb_log_message",
     "duckdb_secrets", "which_secret", "json_execute_serialized_sql", "json_serialize_plan", "checkpoint",
     "force_checkpoint", "postgres_query", "postgres_execute", "sqlite_query", "mysql_query", "stats", "nextval",
-    "currval", "setseed", "from_substrait", "enable_logging", "disable_logging", "truncate_duckdb_logs", "sql_auto_complete",
+    "currval", "setseed", "from_substrait", "enable_logging", "disable_logging", "truncate_duckdb_logs",
+    "sql_auto_complete",
     "create_secret", "add_parquet_key", "invoke", "remap_struct", "replace_type",
 }  # fmt: skip
 CLOSED_PREFIXES = ("_", "ducklake_", "pragma_", "postgres_", "sqlite_")

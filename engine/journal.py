@@ -17,6 +17,7 @@ from typing import Any
 from engine import duck
 from engine.errors import Busy
 
+INSERT = "insert into control.journal values (?, to_timestamp(?), ?, ?, ?, ?, ?)"
 LINGER_SECONDS = 30.0  # longer than any snapshot of the control plane is held open by a small read
 
 
@@ -73,17 +74,31 @@ class Journal:
         durable: bool = False,
     ) -> int:
         """Append one entry and return its number. With `durable` it is on disk when this returns."""
-        text = json.dumps(body or {}, default=str, ensure_ascii=False)
         with self._lock:
             if len(self._pending) >= 2 * self._limit:
                 raise Busy("the journal cannot be written as fast as it grows", "look at the disk")
-            now = self._clock()
-            self._last = max(self._last + 1, int(now * 1e9))
-            self._pending.append(Entry(self._last, now, kind, subject, actor, statement_id, text))
-            number, full = self._last, len(self._pending) >= self._limit
+            entry = self._entry(kind, subject, body, actor, statement_id)
+            self._pending.append(entry)
+            full = len(self._pending) >= self._limit
         if durable or full:
             self.flush()
-        return number
+        return entry.entry
+
+    def record_within(
+        self, cursor: duck.Cursor, kind: str, subject: str | None, body: dict[str, Any], actor: str | None
+    ) -> None:
+        """Append one entry in the caller's transaction on the control plane: both are kept, or neither."""
+        with self._lock:
+            entry = self._entry(kind, subject, body, actor, None)
+        cursor.execute(INSERT, list(entry.row()))
+
+    def _entry(
+        self, kind: str, subject: str | None, body: dict[str, Any] | None, actor: str | None, statement_id: str | None
+    ) -> Entry:
+        now = self._clock()
+        self._last = max(self._last + 1, int(now * 1e9))
+        text = json.dumps(body or {}, default=str, ensure_ascii=False)
+        return Entry(self._last, now, kind, subject, actor, statement_id, text)
 
     def flush(self) -> None:
         """Write everything that was recorded before this call."""
@@ -95,10 +110,7 @@ class Journal:
             cursor = self._cursor()
             try:
                 cursor.execute("begin")
-                cursor.executemany(
-                    "insert into control.journal values (?, to_timestamp(?), ?, ?, ?, ?, ?)",
-                    [entry.row() for entry in batch],
-                )
+                cursor.executemany(INSERT, [entry.row() for entry in batch])
                 cursor.execute("commit")
             finally:
                 cursor.close()

@@ -16,6 +16,7 @@ from engine.cursors import Cursors
 from engine.errors import Busy, Conflict, Internal, LakehouseError
 from engine.journal import Journal
 from engine.locks import WriteLock
+from engine.memory.playbook import Playbooks
 from engine.models.models import Models
 from engine.search.corpora import Corpora
 from engine.session import Session
@@ -77,6 +78,7 @@ class Lake:
             self.home / "cache", default=models.embedder, threads=models.threads, kept=models.question_cache
         )
         self.corpora = Corpora(self)
+        self.playbooks = Playbooks(self)
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
 
     def _attach_control(self) -> None:

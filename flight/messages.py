@@ -5,7 +5,7 @@ A dataclass has the name and the field names of its message. An optional field t
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypeAlias, get_args
+from typing import TypeAlias, TypeGuard, get_args
 
 OptionValue: TypeAlias = str | bool | int | float | list[str] | None
 
@@ -337,3 +337,8 @@ MetadataCommand: TypeAlias = (
     | CommandGetCrossReference
 )
 METADATA: tuple[type, ...] = get_args(MetadataCommand)
+
+
+def is_metadata(message: object) -> TypeGuard[MetadataCommand]:
+    """Whether it is a metadata command."""
+    return isinstance(message, METADATA)

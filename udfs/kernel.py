@@ -4,6 +4,7 @@ A kernel is called by DuckDB on its own threads, several at once, with up to 2,0
 of the cursor, by which it finds the statement that called it: without a running statement there is no call.
 """
 
+import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,6 +119,10 @@ def body(lake: Lake, kernel: Kernel, answer_type: pa.DataType) -> Callable[..., 
             statement.failure = _fault(lake, kernel, statement, error)
             raise statement.failure from error
 
+    # DuckDB counts the parameters of the function it is given, and takes `*columns` for one
+    names = [f"column{position}" for position in range(len(kernel.parameters) + 1)]
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return called
 
 

@@ -1,5 +1,202 @@
-"""Kernels of the area search."""
+"""Kernels of the area search: corpora, and the four searches over them."""
 
-from udfs.kernel import Kernel
+import json
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
 
-KERNELS: list[Kernel] = []
+import numpy as np
+
+from engine.errors import Invalid
+from engine.search import answer, matrix
+from engine.search.corpora import Definition
+from engine.search.indexing import Indexer, Outcome
+from engine.search.matrix import Method, Question, Request
+from udfs.kernel import Call, Row, batch_kernel, kernel
+
+HITS = (
+    "STRUCT(_rank INTEGER, _score DOUBLE, _corpus VARCHAR, id VARCHAR, content VARCHAR, metadata VARCHAR, "
+    "_distance DOUBLE, _generation VARCHAR, _explain VARCHAR)[]"
+)
+CREATED = (
+    "STRUCT(corpus VARCHAR, status VARCHAR, generation VARCHAR, rows BIGINT, chunks BIGINT, duplicates BIGINT, "
+    "failed BIGINT, seconds DOUBLE)[]"
+)
+REFRESHED = (
+    "STRUCT(corpus VARCHAR, status VARCHAR, added BIGINT, updated BIGINT, deleted BIGINT, unchanged BIGINT, "
+    "failed BIGINT, seconds DOUBLE)[]"
+)
+
+
+@kernel(
+    "_create_corpus",
+    "VARCHAR, VARCHAR, VARCHAR, VARCHAR, VARCHAR[], VARCHAR, INTEGER, VARCHAR, VARCHAR",
+    CREATED,
+    "writes",
+)
+def create_corpus(
+    call: Call,
+    corpus: str | None,
+    source: str | None,
+    id: str | None,
+    text: str | None,
+    metadata: list[str] | None,
+    embedder: str | None,
+    chunk_size: int | None,
+    description: str | None,
+    refresh: str | None,
+) -> list[dict[str, Any]]:
+    """Make a corpus; one row."""
+    if not (corpus and source and id and text):
+        raise Invalid("a corpus needs a name, a source, an id and a text column", "see lake.functions")
+    config = call.lake.config
+    window = config.search.chunk_size if chunk_size is None else chunk_size
+    if not 16 <= window <= 8192:
+        raise Invalid(f"chunk_size is {window}", "it must be within 16 and 8192 tokens")
+    chosen = embedder or config.models.embedder
+    wanted = Definition(corpus, description, source, id, text, metadata, chosen, window, refresh or "manual")
+    made = Indexer(call.lake, call.statement).create(wanted)
+    facts = {"corpus": corpus, "status": made.status, "generation": made.generation, "rows": made.documents}
+    counts = {"chunks": made.chunks, "duplicates": made.changes.duplicates, "failed": made.changes.failed}
+    return [{**facts, **counts, "seconds": made.seconds}]
+
+
+@kernel("_refresh_corpus", "VARCHAR", REFRESHED, "writes")
+def refresh_corpus(call: Call, corpus: str | None) -> list[dict[str, Any]]:
+    """Bring a corpus up to date; one row."""
+    return [_refreshed(corpus, Indexer(call.lake, call.statement).refresh(corpus))]
+
+
+def _refreshed(corpus: str | None, made: Outcome) -> dict[str, Any]:
+    return {"corpus": corpus, "status": made.status, **vars(made.changes), "seconds": made.seconds}
+
+
+@kernel("_drop_corpus", "VARCHAR", REFRESHED, "writes")
+def drop_corpus(call: Call, corpus: str | None) -> list[dict[str, Any]]:
+    """Remove a corpus; one row."""
+    documents = call.lake.corpora.live(corpus or "").manifest.documents
+    call.lake.corpora.drop(corpus or "", call.session.profile)
+    none = dict.fromkeys(("added", "updated", "unchanged", "failed"), 0)
+    return [{"corpus": corpus, "status": "dropped", "deleted": documents, **none, "seconds": 0.0}]
+
+
+def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -> list[list[dict[str, object]]]:
+    """Answer every row; rows with the same request are answered together, an equal question only once."""
+    answers: list[list[dict[str, object]]] = [[] for _ in rows]
+    numbered = [(request, at) for at, request in enumerate(requests) if request is not None]
+    numbered.sort(key=lambda pair: (repr(pair[0]), pair[1]))
+    for request, group in groupby(numbered, key=lambda pair: pair[0]):
+        call.check()
+        positions: dict[str, list[int]] = {}
+        for _, at in group:
+            positions.setdefault(rows[at][0], []).append(at)
+        questions = [_question(text, call.lake.config.search.question_bytes) for text in positions]
+        for found, places in zip(matrix.search(call.lake, questions, request), positions.values(), strict=True):
+            for at in places:
+                answers[at] = found
+    return answers
+
+
+def _question(encoded: str, limit: int) -> Question:
+    """A question as `to_json` gives it: a string is text, a list is a vector."""
+    if len(encoded.encode("utf-8", "surrogatepass")) > limit:
+        raise Invalid(f"the question is longer than {limit} bytes", "shorten it; only its first tokens are embedded")
+    value = json.loads(encoded)
+    if isinstance(value, str):
+        if not value.strip():
+            raise Invalid("the question is empty", "ask something")
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
+        return np.asarray(value, np.float32)
+    raise Invalid("the question is neither a text nor a vector", "pass a VARCHAR or a FLOAT[]")
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(name for name in names if name is not None) if names is not None else None
+
+
+def _number(value: float | None, default: int) -> int:
+    return default if value is None else int(value)
+
+
+def _weights(encoded: str | None) -> tuple[tuple[str, float], ...]:
+    if encoded is None:
+        return ()
+    value = json.loads(encoded)
+    if not isinstance(value, dict) or not all(isinstance(one, int | float) for one in value.values()):
+        raise Invalid("weights must name corpora and numbers", "for example weights := {'resumes': 2.0}")
+    return tuple(sorted((str(name), float(weight)) for name, weight in value.items()))
+
+
+def _plain(method: Method) -> Any:
+    def request(row: Row) -> Request | None:
+        query, corpora, k, predicate = row[:4]
+        return None if query is None else Request(method, _names(corpora), _number(k, 10), filter=predicate)
+
+    return request
+
+
+@batch_kernel("_vector_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR", HITS, "reads")
+def vector_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+    """Search by meaning."""
+    return _searched(call, rows, [_plain("vector")(row) for row in rows])
+
+
+@batch_kernel("_text_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR", HITS, "reads")
+def text_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+    """Search by words."""
+    return _searched(call, rows, [_plain("text")(row) for row in rows])
+
+
+@batch_kernel("_hybrid_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, DOUBLE, BIGINT, BIGINT, VARCHAR", HITS, "reads")
+def hybrid_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+    """Search by both."""
+
+    def request(row: Row) -> Request | None:
+        query, corpora, k, predicate, alpha, rrf_k, depth, playbook = row
+        return None if query is None else Request(
+            "hybrid", _names(corpora), _number(k, 10), None, predicate, alpha, _number(rrf_k, 60),
+            _number(depth, matrix.DEFAULT_DEPTH), playbook=playbook or "off",
+        )  # fmt: skip
+
+    return _searched(call, rows, [request(row) for row in rows])
+
+
+@batch_kernel(
+    "_matrix_search",
+    "VARCHAR, VARCHAR[], BIGINT, BIGINT, VARCHAR, VARCHAR, DOUBLE, VARCHAR, VARCHAR, VARCHAR[]",
+    HITS,
+    "reads",
+)
+def matrix_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+    """Search many corpora, with memory."""
+
+    def request(row: Row) -> Request | None:
+        query, corpora, k, per_corpus_k, predicate, weights, min_relevance, playbook, role, exclude = row
+        return None if query is None else Request(
+            "hybrid", _names(corpora), _number(k, 8), per_corpus_k, predicate, weights=_weights(weights),
+            min_relevance=min_relevance, playbook=playbook or "off", role=role, exclude=_names(exclude) or (),
+        )  # fmt: skip
+
+    return _searched(call, rows, [request(row) for row in rows])
+
+
+@kernel(
+    "_ask",
+    "VARCHAR, VARCHAR[], BIGINT, VARCHAR, VARCHAR",
+    'STRUCT(answer VARCHAR, citations STRUCT(corpus VARCHAR, id VARCHAR, quote VARCHAR, start BIGINT, "end" BIGINT)[], '
+    "grounded BOOLEAN, model VARCHAR, seconds DOUBLE)[]",
+    "reads",
+)
+def ask(
+    call: Call, question: str | None, corpora: list[str] | None, k: int | None, predicate: str | None, model: str | None
+) -> list[dict[str, object]]:
+    """Answer with quoted sentences; one row, none for NULL."""
+    if question is None:
+        return []
+    text = _question(json.dumps(question), call.lake.config.search.question_bytes)
+    request = Request("hybrid", _names(corpora), _number(k, 8), filter=predicate)
+    return [answer.ask(call.lake, str(text), request, model)]
+
+
+KERNELS = [create_corpus, refresh_corpus, drop_corpus, vector_search, text_search, hybrid_search, matrix_search, ask]

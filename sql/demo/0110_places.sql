@@ -6,7 +6,7 @@ select
     state,
     state_name
 from (values
-    ('Chicago', 'IL', 'Illinois', 50), ('Joliet', 'IL', 'Illinois', 32), ('Aurora', 'IL', 'Illinois', 22),
+    ('Chicago', 'IL', 'Illinois', 62), ('Joliet', 'IL', 'Illinois', 32), ('Aurora', 'IL', 'Illinois', 22),
     ('Rockford', 'IL', 'Illinois', 18), ('Elgin', 'IL', 'Illinois', 14), ('Peoria', 'IL', 'Illinois', 14),
     ('Bolingbrook', 'IL', 'Illinois', 14), ('Waukegan', 'IL', 'Illinois', 10), ('Decatur', 'IL', 'Illinois', 8),
     ('Columbus', 'OH', 'Ohio', 40), ('Cincinnati', 'OH', 'Ohio', 22), ('Toledo', 'OH', 'Ohio', 18),

@@ -3,7 +3,7 @@
 create or replace temp table demo_roles as
 select *
 from (values
-    ('forklift operator', 'warehouse', 9, 20.0, 0,
+    ('forklift operator', 'warehouse', 12, 20.0, 0,
         ['forklift operator', 'fork truck driver', 'lift truck operator', 'counterbalance operator'],
         ['pallet stacking', 'trailer loading', 'battery changes', 'RF scanning', 'rack putaway', 'daily truck checks',
          'propane tank changes', 'dock work']),

@@ -3,14 +3,14 @@ create or replace temp macro demo_order_openings() as [
     '{client} needs {need} for its {city}, {state} site, {shift} shift, from {start}.',
     'New request from {client} in {city}, {state}: {need}, {shift} shift, first day {start}.',
     'We are filling {need} at {client} ({city}, {state}) on the {shift} shift, starting {start}.',
-    'Our client {client} is short {need} in {city}, {state} and wants people on the {shift} shift by {start}.',
+    'Our client {client} is short {need} in {city}, {state}; {shift} shift, by {start}.',
     'Repeat customer {client} called about {need} for the {shift} shift in {city}, {state}, to begin {start}.',
     'Please find {need} for {client}, {city}, {state}. The shift is {shift}, the start {start}.',
     'A vacancy at {client} in {city}, {state}: {need} wanted on the {shift} shift from {start}.'
 ];
 
 create or replace temp macro demo_order_tasks() as [
-    'The work is mainly {skill1} and {skill2}, with some {skill3} when it gets busy.',
+    'The work is mainly {skill1} and {skill2}, with some {skill3}.',
     'Expect {skill1}, {skill2} and a fair amount of {skill3}.',
     'Candidates should be at ease with {skill1}; practice in {skill2} is a plus.',
     'Daily tasks cover {skill1}, {skill2} and {skill3}.',
@@ -29,8 +29,8 @@ create or replace temp macro demo_order_requirements() as [
 create or replace temp macro demo_order_no_requirements() as [
     'No certificates needed, training happens on site.',
     'Papers are optional; good attendance is not.',
-    'Nothing formal is asked for, beginners are welcome.',
-    'The client trains its own people, so no cards are needed.'
+    'Nothing formal is asked for, experience counts more.',
+    'The client trains its own people; no cards needed.'
 ];
 
 create or replace temp macro demo_order_pay() as [
@@ -46,9 +46,9 @@ create or replace temp macro demo_order_closings() as [
     'Send names by Thursday, the client picks on Friday.',
     'A background check and two references come before day one.',
     'The assignment should run until the end of the season.',
-    'The supervisor speaks English and Spanish and is patient with new people.',
+    'The supervisor speaks English and Spanish and is patient.',
     'Overtime is likely in the last week of each month.',
-    'Someone with a good attendance record, please; they had no-shows last month.',
+    'Good attendance counts most; they had no-shows last month.',
     'Ask candidates whether they can get there, as buses stop early.',
     'The client prefers people who live within twenty miles.'
 ];
@@ -72,7 +72,7 @@ select
     state,
     demo_pick(titles, n, 'order title') as title,
     demo_pick_some(skills, 3, n, 'order skills') as skills,
-    list_filter(certs, lambda c: demo_draw(n, 'need ' || c.name) % 100 + 15 < c.chance) as certs,
+    list_filter(certs, lambda c: c.chance >= 75 or demo_draw(n, 'need ' || c.name) % 100 + 15 < c.chance)[:2] as certs,
     demo_firm(firm_ends, n, 'client') as client,
     round((base_rate + demo_draw(n, 'order rate') % 13 * 0.25) * 4) / 4 as rate,
     case
@@ -126,8 +126,14 @@ select
                 demo_and(list_transform(certs, lambda c: demo_pick(c.wordings, n, 'order ' || c.name)))
             )
         end,
-        replace(demo_pick(demo_order_pay(), n, 'order pay'), '{rate}', format('{:.2f}', rate)),
-        demo_pick(demo_order_closings(), n, 'order closing')
+        -- The pay, a closing remark or, where nothing else is asked for, both.
+        case
+            when len(certs) = 0 or demo_draw(n, 'pay is told') % 2 = 0
+            then replace(demo_pick(demo_order_pay(), n, 'order pay'), '{rate}', format('{:.2f}', rate))
+        end,
+        case
+            when len(certs) = 0 or demo_draw(n, 'pay is told') % 2 = 1 then demo_pick(demo_order_closings(), n, 'order closing')
+        end
     ) as description
 from demo_orders
 order by n;

@@ -33,10 +33,18 @@ create or replace temp macro demo_open_sheet_notes() as [
 
 create or replace temp table demo_running_orders as
 select
-    role,
-    list(n order by n) as orders
+    row_number() over (order by role, n) - 1 as slot,
+    n as order_n,
+    role
 from demo_orders
-where not is_upcoming
+where not is_upcoming;
+
+create or replace temp table demo_order_ranges as
+select
+    role,
+    min(slot) as first_slot,
+    count(*) as orders
+from demo_running_orders
 group by role;
 
 create or replace temp table demo_sheets as
@@ -50,21 +58,28 @@ with sheets as (
     from range(1, getvariable('workers')::bigint * 10 + 1) as t (n)
 ),
 numbered as (
-    -- The k-th sheet of a worker lies two or three days after the one before, so that no day is worked twice.
+    -- The k-th sheet of a worker lies one to three days after the one before, so that no day is worked twice.
     select
         *,
         row_number() over (partition by worker order by n) as k
     from sheets
+),
+placed as (
+    select
+        numbered.*,
+        coalesce(
+            first_slot + demo_draw(worker * 8 + k // 8, 'sheet order') % orders,
+            demo_draw(worker, 'any order') % (select count(*) from demo_running_orders)
+        ) as order_slot
+    from numbered
+    join demo_people on demo_people.n = worker
+    left join demo_order_ranges using (role)
 )
 select
-    numbered.*,
-    coalesce(
-        demo_pick(orders, worker * 4 + k // 8, 'sheet order'),
-        demo_pick((select flatten(list(orders order by role)) from demo_running_orders), worker, 'any order')
-    ) as order_n
-from numbered
-join demo_people on demo_people.n = worker
-left join demo_running_orders using (role);
+    placed.*,
+    order_n
+from placed
+join demo_running_orders on slot = order_slot;
 
 create or replace table timesheets as
 select

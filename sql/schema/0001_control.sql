@@ -24,16 +24,15 @@ create table control.corpus (
 );
 
 create table control.generation (
-    generation varchar primary key,
     corpus varchar not null,
-    status varchar not null,          -- built, live, retired
-    folder varchar not null,          -- below the blobs of the primary bucket
-    documents bigint not null,
+    generation varchar not null,      -- g000001, g000002 …
+    documents bigint not null,        -- alive
     chunks bigint not null,
-    duplicates bigint not null,
-    failed bigint not null,
+    duplicates bigint not null,       -- chunks whose content another chunk has
+    failed bigint not null,           -- documents without text
     manifest varchar not null,        -- JSON
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    primary key (corpus, generation)
 );
 
 -- The live pointer: one row a corpus, and changing it is the swap.

@@ -1,0 +1,1 @@
+"""Corpora, their generations, and how a question finds its rows."""

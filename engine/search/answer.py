@@ -1,0 +1,95 @@
+"""Answers: the best sentences of the best rows, quoted exactly, with where they stand. Nothing is made up."""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.errors import Invalid
+from engine.search import matrix
+from engine.search.matrix import Ranking, Request
+from engine.search.retrieval import Place, Scope
+
+if TYPE_CHECKING:
+    from engine.lake import Lake
+
+SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s|$)|\n\s*\n|$)", re.DOTALL)
+DOCUMENTS = 5  # documents whose sentences are looked at
+SENTENCES = 40  # sentences that are embedded, at most
+QUOTES = 3
+SHORTEST = 20  # characters of a sentence that can be an answer
+NEAR_BEST = 0.75  # share of the best sentence's cosine that a further quote must reach
+NOTHING = "Nothing in the searched corpora answers this."
+MODEL = "extractive"
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One sentence and where it stands: characters `start` to `end` of the text of the document."""
+
+    corpus: str
+    id: str
+    quote: str
+    start: int
+    end: int
+
+
+def ask(lake: "Lake", question: str, request: Request, model: str | None) -> dict[str, object]:
+    """Answer a question with quoted sentences; `grounded` is false when nothing reaches the floor of its corpus."""
+    started = time.monotonic()
+    if model not in (None, MODEL):
+        raise Invalid(f"the model {model!r} is not configured", f"leave it out, or take {MODEL!r}")
+    request.check(lake.config.search.max_k)
+    scope = matrix.scope_of(lake, request)
+    quotes = _quotes(lake, question, scope, request)
+    return {
+        "answer": " ".join(quote.quote for quote in quotes) or NOTHING,
+        "citations": [vars(quote) for quote in quotes],
+        "grounded": bool(quotes),
+        "model": MODEL,
+        "seconds": round(time.monotonic() - started, 4),
+    }
+
+
+def _quotes(lake: "Lake", question: str, scope: Scope, request: Request) -> list[Quote]:
+    vectors = matrix.embed(lake, scope, [question])
+    dense = matrix.retrieval.dense(scope, vectors, request.depth)
+    ranking = matrix.rank(scope, dense[0], question, vectors[0], request, request.depth)
+    places = [place for place in _best_places(ranking, request) if _answers(ranking, place)]
+    candidates = [quote for place in places for quote in sentences(place)][:SENTENCES]
+    unique = list({quote.quote: quote for quote in reversed(candidates)}.values())[::-1]
+    if not unique:
+        return []
+    manifest = scope.generations[0].manifest
+    embedder = lake.models.embedder(lake.corpora.definition(manifest.corpus).embedder)
+    scores = embedder.embed([quote.quote for quote in unique]) @ vectors[0]
+    order = sorted(range(len(unique)), key=lambda at: (-float(scores[at]), at))
+    good = [at for at in order if scores[at] >= NEAR_BEST * scores[order[0]]]
+    return [unique[at] for at in good[:QUOTES]]
+
+
+def _best_places(ranking: Ranking, request: Request) -> list[Place]:
+    chosen = matrix.fusion.top(ranking.scores, min(request.k, DOCUMENTS), request.per_corpus_k)
+    return [ranking.place(key) for key in chosen]
+
+
+def _answers(ranking: Ranking, place: Place) -> bool:
+    """Whether the corpus of a row reaches its floor with its best row for this question."""
+    corpus = place.generation.corpus
+    best = max((hit.score for key, hit in ranking.dense.items() if key.corpus == corpus), default=0.0)
+    return best >= place.generation.manifest.floor
+
+
+def sentences(place: Place) -> list[Quote]:
+    """The sentences of a chunk, each exactly as it stands in its document."""
+    chunk = place.segment.chunk(place.chunk)
+    content, offset = str(chunk["content"]), int(str(chunk["start"]))
+    found = [
+        Quote(place.generation.corpus, place.segment.ids[place.document], match.group().rstrip(), match.start(), 0)
+        for match in SENTENCE.finditer(content)
+    ]
+    return [
+        Quote(one.corpus, one.id, one.quote, offset + one.start, offset + one.start + len(one.quote))
+        for one in found
+        if len(one.quote) >= SHORTEST
+    ]

@@ -1,0 +1,166 @@
+"""Making corpora: create one from a dataset or a query, and bring it up to date, embedding only what is new."""
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from engine.errors import Invalid, nearest
+from engine.models.embedder import Embedder
+from engine.search import build, source
+from engine.search.build import Changes, Delta, Task
+from engine.search.corpora import Definition, check_name
+from engine.search.generation import Generation, Manifest, Part
+from engine.search.segment import Contents
+from engine.statement import Statement
+
+if TYPE_CHECKING:
+    from engine.lake import Lake
+
+REFRESH_POLICIES = ("manual", "on_append")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a build did."""
+
+    status: str  # created, refreshed, rebuilt, unchanged
+    generation: str
+    documents: int
+    chunks: int
+    changes: Changes
+    seconds: float
+
+
+class Indexer:
+    """Builds for one calling statement: its session reads the source, its cancellation stops the work."""
+
+    def __init__(self, lake: "Lake", statement: Statement) -> None:
+        """`statement`: the one that called create_corpus or refresh_corpus."""
+        self._lake, self._statement = lake, statement
+        self._session = statement.session
+
+    def create(self, wanted: Definition) -> Outcome:
+        """Make a corpus and its first generation. The same definition again only refreshes it.
+
+        Raises Conflict when the corpus exists with another definition, Invalid for a column that is not there.
+        """
+        check_name(wanted.corpus)
+        if wanted.refresh not in REFRESH_POLICIES:
+            raise Invalid(f"unknown refresh policy {wanted.refresh!r}", nearest(wanted.refresh, REFRESH_POLICIES))
+        corpora = self._lake.corpora
+        with corpora.building(wanted.corpus):
+            if corpora.exists(wanted.corpus):
+                corpora.refuse_other(wanted)
+                outcome = self._build(wanted, corpora.live(wanted.corpus))
+                return replace(outcome, status="exists" if outcome.status == "unchanged" else outcome.status)
+            return self._build(wanted, None)
+
+    def refresh(self, corpus: str | None) -> Outcome:
+        """Bring a corpus up to date with its source; `unchanged` when it is."""
+        definition = self._lake.corpora.definition(check_name(corpus))
+        with self._lake.corpora.building(definition.corpus):
+            return self._build(definition, self._lake.corpora.live(definition.corpus))
+
+    def _build(self, definition: Definition, live: Generation | None) -> Outcome:
+        started = time.monotonic()
+        embedder = self._lake.models.embedder(definition.embedder)
+        root = self._lake.corpora.folder(definition.corpus)
+        root.mkdir(parents=True, exist_ok=True)
+        spooled = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
+        try:
+            documents, texts = self._read(definition, spooled / "source.arrow")
+            outcome = self._write(definition, embedder, documents, texts, live)
+        finally:
+            shutil.rmtree(spooled, ignore_errors=True)
+        return replace(outcome, seconds=round(time.monotonic() - started, 3))
+
+    def _read(self, definition: Definition, path: Path) -> tuple[pa.Table, list[str | None]]:
+        rows = source.spool(self._session, definition.source, path, self._statement)
+        columns = source.choose(rows.column_names, definition.id_column, definition.text_column, definition.metadata)
+        cursor = self._lake.cursor()
+        try:
+            return source.documents(rows, columns, cursor)
+        finally:
+            cursor.close()
+
+    def _write(
+        self,
+        definition: Definition,
+        embedder: Embedder,
+        documents: pa.Table,
+        texts: list[str | None],
+        live: Generation | None,
+    ) -> Outcome:
+        same_model = live is not None and live.manifest.model_sha256 == embedder.sha256
+        same_columns = live is not None and live.segments[0].documents.schema.equals(documents.schema)
+        base = live if same_model and same_columns else None
+        delta = build.difference(documents, texts, base)
+        if base is not None and not delta.rows and not delta.changes.deleted:
+            manifest = base.manifest
+            return Outcome("unchanged", manifest.generation, manifest.documents, _chunks(manifest), delta.changes, 0.0)
+        folding = base is None or build.should_fold(base, delta)
+        rows = list(range(documents.num_rows)) if folding else delta.rows
+        contents, duplicates = self._contents(definition, embedder, documents, texts, rows, base)
+        manifest = self._manifest(definition, embedder, contents, None if folding else base, delta)
+        changes = replace(delta.changes, duplicates=duplicates)
+        self._statement.check()
+        facts = {name: getattr(changes, name) for name in ("added", "updated", "deleted", "failed", "duplicates")}
+        status = "created" if live is None else "rebuilt" if folding else "refreshed"
+        self._lake.corpora.swap(definition, manifest, facts, status, self._session.profile)
+        return Outcome(status, manifest.generation, manifest.documents, _chunks(manifest), changes, 0.0)
+
+    def _contents(
+        self,
+        definition: Definition,
+        embedder: Embedder,
+        documents: pa.Table,
+        texts: list[str | None],
+        rows: list[int],
+        base: Generation | None,
+    ) -> tuple[Contents, int]:
+        statement = self._statement
+        task = Task(
+            embedder,
+            min(definition.chunk_size, embedder.max_tokens),
+            self._lake.config.search.overlap,
+            statement.check,
+            statement.cancelled.is_set,
+            lambda done, total, what: setattr(statement, "progress", (done, total, what)),
+        )
+        chunks = build.cut(task, [texts[row] for row in rows])
+        known = build.vectors_by_sha(base) if base is not None else {}
+        vectors, duplicates = build.embed(task, chunks, known)
+        return Contents(documents.take(pa.array(rows, pa.int64())).combine_chunks(), chunks, vectors), duplicates
+
+    def _manifest(
+        self, definition: Definition, embedder: Embedder, contents: Contents, base: Generation | None, delta: Delta
+    ) -> Manifest:
+        corpora = self._lake.corpora
+        root, name = corpora.folder(definition.corpus), corpora.next_name(definition.corpus)
+        parts: list[Part] = []
+        if base is not None:
+            parts = [replace(part, dead=dead) for part, dead in zip(base.manifest.parts, delta.dead, strict=True)]
+        if base is None or contents.documents.num_rows:
+            parts.append(build.write_segment(root, name, contents))
+        floor = base.manifest.floor if base is not None else build.calibrate(embedder, contents)
+        manifest = Manifest(
+            definition.corpus,
+            name,
+            embedder.model_id,
+            embedder.sha256,
+            embedder.dimension,
+            definition.chunk_size,
+            floor,
+            parts,
+        )
+        build.write_manifest(root, manifest)
+        return manifest
+
+
+def _chunks(manifest: Manifest) -> int:
+    return sum(part.chunks for part in manifest.parts)

@@ -1,0 +1,260 @@
+"""The matrix indexer: one question over many corpora, from its words to ranked rows with their origin.
+
+dense lists merged by raw cosine and BM25 with common statistics → one reciprocal rank fusion → playbook → relevance →
+top k. Each stage is a function over rows; this module puts them in order.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import Invalid, nearest
+from engine.memory.playbook import Move, Near, classic
+from engine.search import filters, fusion, retrieval
+from engine.search.fusion import Key
+from engine.search.retrieval import Found, Hit, Scope
+
+if TYPE_CHECKING:
+    from engine.lake import Lake
+
+Method = Literal["vector", "text", "hybrid"]
+Question = str | NDArray[np.float32]
+PLAYBOOK_MODES = ("off", "classic")
+DEFAULT_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to search: the same for every question of a batch."""
+
+    method: Method
+    corpora: tuple[str, ...] | None = None
+    k: int = 10
+    per_corpus_k: int | None = None
+    filter: str | None = None
+    alpha: float | None = None
+    rrf_k: int = 60
+    depth: int = DEFAULT_DEPTH
+    weights: tuple[tuple[str, float], ...] = ()
+    min_relevance: float | None = None
+    playbook: str = "off"
+    role: str | None = None
+    exclude: tuple[str, ...] = ()
+
+    def check(self, max_k: int) -> None:
+        """Raise Invalid for a value outside its range."""
+        for name, value in (("k", self.k), ("per_corpus_k", self.per_corpus_k), ("depth", self.depth)):
+            if value is not None and not 1 <= value <= max_k:
+                raise Invalid(f"{name} is {value}", f"it must be within 1 and {max_k}")
+        if self.alpha is not None and not 0 <= self.alpha <= 1:
+            raise Invalid(f"alpha is {self.alpha}", "0 = text only, 1 = vectors only")
+        if not 1 <= self.rrf_k <= 10_000:
+            raise Invalid(f"rrf_k is {self.rrf_k}", "60 is usual")
+        if self.playbook not in PLAYBOOK_MODES:
+            raise Invalid(f"unknown playbook mode {self.playbook!r}", nearest(self.playbook, PLAYBOOK_MODES))
+        for name, weight in self.weights:
+            if weight < 0:
+                raise Invalid(f"the weight of {name!r} is negative", "0 leaves a corpus out, 1 is neutral")
+
+
+@dataclass
+class Ranking:
+    """One question on its way through the stages."""
+
+    dense: Found = field(default_factory=dict)
+    text: Found = field(default_factory=dict)
+    scores: dict[Key, float] = field(default_factory=dict)
+    distances: dict[Key, float] = field(default_factory=dict)
+    moves: dict[Key, Move] = field(default_factory=dict)
+    dense_ranks: dict[Key, int] = field(default_factory=dict)
+    text_ranks: dict[Key, int] = field(default_factory=dict)
+
+    def place(self, key: Key) -> retrieval.Place:
+        """Where the chunk stands that represents a document: the best by cosine, else by words."""
+        return (self.dense.get(key) or self.text[key]).place
+
+
+def search(lake: "Lake", questions: Sequence[Question], request: Request) -> list[list[dict[str, object]]]:
+    """Answer each question with its rows, best first, in the columns that every search function has."""
+    request.check(lake.config.search.max_k)
+    scope = scope_of(lake, request)
+    model = _one_model(scope)
+    vectors = embed(lake, scope, questions) if request.method != "text" else None
+    depth = max(request.depth, request.k)
+    dense = retrieval.dense(scope, vectors, depth) if vectors is not None else [{} for _ in questions]
+    answers = []
+    for position, question in enumerate(questions):
+        vector = vectors[position] if vectors is not None else None
+        words = question if isinstance(question, str) and request.method != "vector" else None
+        ranking = rank(scope, dense[position], words, vector, request, depth)
+        if vector is not None and request.playbook == "classic":
+            remember(scope, ranking, vector, lake.playbooks.near(vector, model, request.role), request)
+        answers.append(rows(scope, ranking, request))
+    return answers
+
+
+def scope_of(lake: "Lake", request: Request) -> Scope:
+    """The generations to search and the documents that match. A *named* corpus without a filtered column is an error."""
+    generations = lake.corpora.chosen(list(request.corpora) if request.corpora is not None else None)
+    _check_weights(request, [generation.corpus for generation in generations])
+    if request.filter is None:
+        return Scope(generations, {one.corpus: one.alive for one in generations})
+    cursor = lake.cursor()
+    try:
+        known = sorted({name for generation in generations for name in generation.metadata_columns})
+        used = filters.check(cursor, request.filter, known)
+    finally:
+        cursor.close()
+    kept, skipped = [], {}
+    for generation in generations:
+        lacking = filters.missing(used, generation)
+        if lacking and (request.corpora is not None or len(generations) == 1):
+            raise filters.unknown_column(lacking[0], generation)
+        if lacking:
+            skipped[generation.corpus] = f"no column {lacking[0]}"
+        else:
+            kept.append(generation)
+    if generations and not kept:
+        raise Invalid("no corpus has all the columns of the filter", nearest(used[0], known))
+    return Scope(kept, {one.corpus: filters.masks(lake.cursor, one, request.filter) for one in kept}, skipped)
+
+
+def _check_weights(request: Request, corpora: list[str]) -> None:
+    for name, _ in request.weights:
+        if name not in corpora:
+            raise Invalid(f"a weight names the corpus {name!r}, which is not searched", nearest(name, corpora))
+
+
+def _one_model(scope: Scope) -> str:
+    models = {generation.manifest.model_sha256: generation.corpus for generation in scope.generations}
+    if len(models) > 1:
+        names = " and ".join(repr(name) for name in sorted(models.values()))
+        raise Invalid(f"the corpora {names} were embedded by different models", "search them one at a time")
+    return next(iter(models), "")
+
+
+def embed(lake: "Lake", scope: Scope, questions: Sequence[Question]) -> NDArray[np.float32]:
+    """The vectors of the questions, float32 [n, dimension] of unit length; a vector stands for itself."""
+    if not scope.generations:
+        return np.zeros((len(questions), 1), np.float32)
+    manifest = scope.generations[0].manifest
+    embedder = lake.models.embedder(lake.corpora.definition(manifest.corpus).embedder)
+    if embedder.sha256 != manifest.model_sha256:
+        raise Invalid(
+            f"corpus {manifest.corpus!r} was embedded by {manifest.model} ({manifest.model_sha256[:12]}), which is not here",
+            f"rebuild it: refresh_corpus({manifest.corpus!r})",
+        )
+    texts = [question for question in questions if isinstance(question, str)]
+    made = iter(lake.models.questions(embedder).embed_questions(texts))
+    vectors = [next(made) if isinstance(one, str) else _unit(one, manifest.dimension) for one in questions]
+    return np.stack(vectors).astype(np.float32) if vectors else np.empty((0, manifest.dimension), np.float32)
+
+
+def _unit(vector: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+    norm = float(np.linalg.norm(vector)) if vector.size else 0.0
+    if vector.shape != (dimension,) or not np.isfinite(norm) or norm == 0:
+        raise Invalid(f"the vector must hold {dimension} finite numbers, not all zero", "or ask with text")
+    unit: NDArray[np.float32] = vector / norm
+    return unit
+
+
+def rank(
+    scope: Scope, dense: Found, words: str | None, vector: NDArray[np.float32] | None, request: Request, depth: int
+) -> Ranking:
+    """The fused ranking of one question, without memory."""
+    ranking = Ranking(dense=_without(dense, request))
+    if words is not None:
+        ranking.text = _without(retrieval.lexical(scope, words, depth), request)
+    ranking.dense_ranks = fusion.ranked({key: hit.score for key, hit in ranking.dense.items()}, depth)
+    ranking.text_ranks = fusion.ranked({key: hit.score for key, hit in ranking.text.items()}, depth)
+    if request.method == "vector":
+        ranking.scores = {key: ranking.dense[key].score for key in ranking.dense_ranks}
+    elif request.method == "text":
+        ranking.scores = {key: ranking.text[key].score for key in ranking.text_ranks}
+    else:
+        by_vector, by_text = fusion.list_weights(request.alpha)
+        lists = [(ranking.dense_ranks, by_vector), (ranking.text_ranks, by_text)]
+        ranking.scores = fusion.reciprocal_ranks(lists, request.rrf_k)
+    if vector is not None:
+        for key in ranking.scores:
+            hit = ranking.dense.get(key)
+            similarity = hit.score if hit else retrieval.cosine(ranking.place(key), vector)
+            ranking.distances[key] = 1 - similarity
+    if request.weights:
+        weights = dict(request.weights)
+        ranking.scores = {key: score * weights.get(key.corpus, 1.0) for key, score in ranking.scores.items()}
+    return ranking
+
+
+def _without(found: Found, request: Request) -> Found:
+    excluded = set(request.exclude)
+    return {key: hit for key, hit in found.items() if key.id not in excluded} if excluded else found
+
+
+def remember(
+    scope: Scope, ranking: Ranking, vector: NDArray[np.float32], near: Sequence[Near], request: Request
+) -> None:
+    """Apply the classic playbook: boosted distances, and answers brought in, as far as the scope allows them.
+
+    A factor f on a distance is a factor 1/f on the fused score; an answer that is brought in is ranked among the dense
+    list by its distance, as if it had been found there.
+    """
+    allowed = {one.playbook.key: scope.allows(one.playbook.key) for one in near}
+    usable = [one for one in near if allowed[one.playbook.key] and one.playbook.id not in request.exclude]
+    for key, move in classic(usable, ranking.distances).items():
+        factor = move.near.playbook.factor
+        place = allowed[key]
+        if move.injected and place is not None:
+            distance = move.near.distance * factor
+            ranking.dense[key] = Hit(1 - distance, place)
+            position = 1 + sum(1 for other in ranking.dense_ranks if ranking.dense[other].score > 1 - distance)
+            ranking.scores[key] = fusion.list_weights(request.alpha)[0] / (request.rrf_k + position)
+            ranking.distances[key] = distance
+        else:
+            ranking.scores[key] /= factor
+            ranking.distances[key] *= factor
+        ranking.moves[key] = move
+
+
+def rows(scope: Scope, ranking: Ranking, request: Request) -> list[dict[str, object]]:
+    """The rows of the answer."""
+    scores = {key: score for key, score in ranking.scores.items() if score > 0 and _relevant(ranking, key, request)}
+    chosen = fusion.top(scores, request.k, request.per_corpus_k)
+    return [_row(scope, ranking, key, position) for position, key in enumerate(chosen, 1)]
+
+
+def _relevant(ranking: Ranking, key: Key, request: Request) -> bool:
+    return request.min_relevance is None or 1 - ranking.distances.get(key, 1.0) >= request.min_relevance
+
+
+def _row(scope: Scope, ranking: Ranking, key: Key, position: int) -> dict[str, object]:
+    place = ranking.place(key)
+    return {
+        "_rank": position,
+        "_score": ranking.scores[key],
+        "_corpus": key.corpus,
+        "id": key.id,
+        "content": place.segment.chunk(place.chunk)["content"],
+        "metadata": place.segment.metadata(place.document),
+        "_distance": ranking.distances.get(key),
+        "_generation": place.generation.name,
+        "_explain": json.dumps(explain(scope, ranking, key), ensure_ascii=False),
+    }
+
+
+def explain(scope: Scope, ranking: Ranking, key: Key) -> dict[str, object]:
+    """What each stage gave to a row."""
+    parts: dict[str, object] = {}
+    if key in ranking.dense_ranks:
+        parts["dense"] = {"rank": ranking.dense_ranks[key], "cosine": round(ranking.dense[key].score, 6)}
+    if key in ranking.text_ranks:
+        parts["text"] = {"rank": ranking.text_ranks[key], "bm25": round(ranking.text[key].score, 6)}
+    if key in ranking.moves:
+        parts["playbook"] = ranking.moves[key].explained()
+    if scope.skipped:
+        parts["skipped"] = scope.skipped
+    return parts

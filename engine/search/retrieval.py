@@ -1,0 +1,126 @@
+"""Retrieval: the ranked lists of one question over a scope of corpora, exact under its filter.
+
+A scope is fixed before any question is looked at: which generations, and which of their documents may be found. Every
+list folds chunks to documents: the best chunk stands for its document.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.search import filters, text
+from engine.search.fusion import Key
+from engine.search.generation import Generation
+from engine.search.segment import Segment
+from engine.search.vectors import Vectors, best
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a hit is: its generation, the segment in it, the chunk and the document in that."""
+
+    generation: Generation
+    segment: Segment
+    chunk: int
+    document: int
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A document found by one list: its score there and where it is."""
+
+    score: float
+    place: Place
+
+
+Found = dict[Key, Hit]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What may be found."""
+
+    generations: list[Generation]
+    masks: dict[str, list[filters.Mask]]  # by corpus, one mask a segment: which documents
+    skipped: dict[str, str] = field(default_factory=dict)  # corpora left out, and why
+
+    def allows(self, key: Key) -> Place | None:
+        """Where a document is when it may be found, else None. The place is that of its first chunk."""
+        for generation in self.generations:
+            if generation.corpus == key.corpus:
+                position, document = generation.places.get(key.id, (-1, -1))
+                if position >= 0 and self.masks[key.corpus][position][document]:
+                    return _place_of(generation, generation.segments[position], document)
+        return None
+
+
+def _place_of(generation: Generation, segment: Segment, document: int) -> Place | None:
+    rows, first = segment.first_chunks
+    at = int(np.searchsorted(rows, document))
+    if at == len(rows) or rows[at] != document:
+        return None
+    return Place(generation, segment, int(first[at]), document)
+
+
+def dense(scope: Scope, questions: Vectors, depth: int) -> list[Found]:
+    """For each question (float32 [n, dimension]) the `depth` documents of greatest cosine of each corpus."""
+    found: list[Found] = [{} for _ in questions]
+    for generation in scope.generations:
+        for segment, mask in zip(generation.segments, scope.masks[generation.corpus], strict=True):
+            rows, first = segment.first_chunks
+            if not len(rows) or not mask.any():
+                continue
+            similarities = segment.vectors.similarities(questions)
+            for answer, scores in zip(found, similarities, strict=True):
+                by_document = np.maximum.reduceat(scores, first)
+                by_document[~mask[rows]] = -np.inf
+                for at in best(by_document, depth).tolist():
+                    end = first[at + 1] if at + 1 < len(first) else len(scores)
+                    chunk = int(first[at] + np.argmax(scores[first[at] : end]))
+                    place = Place(generation, segment, chunk, int(rows[at]))
+                    answer[Key(generation.corpus, segment.ids[place.document])] = Hit(float(by_document[at]), place)
+    return found
+
+
+def lexical(scope: Scope, question: str, depth: int) -> Found:
+    """The `depth` documents of greatest BM25 of each corpus, with statistics over all of them."""
+    terms = text.terms(question)
+    statistics = text.Statistics()
+    for generation in scope.generations:
+        for segment in generation.segments:
+            segment.text.count(terms, statistics)
+    found: Found = {}
+    for generation in scope.generations:
+        for segment, mask in zip(generation.segments, scope.masks[generation.corpus], strict=True):
+            found.update(_lexical_segment(generation, segment, mask, terms, statistics, depth))
+    return found
+
+
+def _lexical_segment(
+    generation: Generation,
+    segment: Segment,
+    mask: filters.Mask,
+    terms: Sequence[str],
+    statistics: text.Statistics,
+    depth: int,
+) -> Found:
+    allowed: NDArray[np.bool_] = mask[segment.document_of]
+    wanted = 2 * depth
+    while True:
+        rows, scores = segment.text.search(terms, wanted, statistics, allowed)
+        found: Found = {}
+        for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
+            document = int(segment.document_of[row])
+            key = Key(generation.corpus, segment.ids[document])
+            if key not in found:
+                found[key] = Hit(score, Place(generation, segment, row, document))
+        if len(found) >= depth or len(rows) < wanted:
+            return found
+        wanted *= 4  # one long document filled the list with its chunks
+
+
+def cosine(place: Place, question: NDArray[np.float32]) -> float:
+    """Cosine of the chunk of a hit with a question (float32 [dimension])."""
+    return float(place.segment.vectors.rows(np.array([place.chunk]))[0] @ question)

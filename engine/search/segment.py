@@ -1,0 +1,148 @@
+"""A segment: an immutable folder with documents, their chunks, vectors and full text.
+
+documents.arrow   id, sha (of text and metadata), metadata (JSON), and the metadata columns as they are in the source
+chunks.arrow      document (row in documents.arrow), ordinal, start, end, content, sha (of the content)
+vectors.parquet   one vector a chunk
+text/             a tantivy index, one row a chunk
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc as ipc
+from numpy.typing import NDArray
+
+from engine.search import text, vectors
+
+CHUNK_SCHEMA = pa.schema(
+    [
+        ("document", pa.int32()),
+        ("ordinal", pa.int32()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("content", pa.large_string()),
+        ("sha", pa.binary(16)),
+    ]
+)
+OWN_COLUMNS = ("_id", "_sha", "_metadata")
+
+
+def digest(*parts: str) -> bytes:
+    """The first 16 bytes of the SHA-256 of `parts`, joined by a unit separator."""
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What goes into a segment."""
+
+    documents: pa.Table  # _id, _sha, _metadata, then the metadata columns
+    chunks: pa.Table  # CHUNK_SCHEMA
+    vectors: vectors.Vectors  # float32 [chunks, dimension]
+
+
+def write(folder: Path, contents: Contents) -> dict[str, dict[str, object]]:
+    """Write a segment and bring it to the disk; returns size and sha256 of each file, by its path in `folder`."""
+    folder.mkdir(parents=True)
+    for name, table in (("documents.arrow", contents.documents), ("chunks.arrow", contents.chunks)):
+        with ipc.new_file(folder / name, table.schema) as writer:
+            writer.write_table(table, max_chunksize=65536)
+    vectors.write(folder / "vectors.parquet", contents.vectors)
+    text.write(folder / "text", contents.chunks.column("content").to_pylist())
+    files: dict[str, dict[str, object]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            if path.name.endswith(".lock"):
+                path.unlink()
+                continue
+            sync(path)
+            files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    sync(folder / "text")
+    sync(folder)
+    return files
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Bring a file or a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Segment:
+    """An open segment. Its parts are read when first needed and then shared by all readers."""
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        """`dimension` of its vectors, from the manifest."""
+        self.folder, self._dimension = folder, dimension
+
+    @cached_property
+    def documents(self) -> pa.Table:
+        """The table of documents, memory-mapped."""
+        return _mapped(self.folder / "documents.arrow")
+
+    @cached_property
+    def chunks(self) -> pa.Table:
+        """The table of chunks, memory-mapped."""
+        return _mapped(self.folder / "chunks.arrow")
+
+    @cached_property
+    def document_of(self) -> NDArray[np.int64]:
+        """The document row of each chunk."""
+        rows: NDArray[np.int64] = self.chunks.column("document").to_numpy().astype(np.int64)
+        return rows
+
+    @cached_property
+    def first_chunks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(document rows that have chunks, the first chunk of each); the chunks of a document stand together."""
+        rows, first = np.unique(self.document_of, return_index=True)
+        return rows, first.astype(np.int64)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The id of each document row."""
+        found: list[str] = self.documents.column("_id").to_pylist()
+        return found
+
+    @cached_property
+    def vectors(self) -> vectors.VectorIndex:
+        """The vectors of the chunks."""
+        return vectors.Exact(vectors.read(self.folder / "vectors.parquet", self._dimension))
+
+    @cached_property
+    def text(self) -> text.TextIndex:
+        """The full text of the chunks."""
+        return text.TextIndex(self.folder / "text")
+
+    @cached_property
+    def metadata_columns(self) -> list[str]:
+        """The names of the metadata columns."""
+        return [name for name in self.documents.column_names if name not in OWN_COLUMNS]
+
+    def chunk(self, row: int) -> dict[str, object]:
+        """One chunk as a dictionary."""
+        return {
+            name: self.chunks.column(name)[row].as_py() for name in ("document", "ordinal", "start", "end", "content")
+        }
+
+    def metadata(self, document: int) -> str:
+        """The metadata of one document as JSON text."""
+        return str(self.documents.column("_metadata")[document].as_py())
+
+
+def _mapped(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as source:
+        return ipc.open_file(source).read_all()

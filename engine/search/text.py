@@ -1,0 +1,122 @@
+"""Full text of one segment: a tantivy index with English stemming, scored by BM25 (k1 1.2, b 0.75).
+
+Inverse document frequencies may come from all searched corpora (`Statistics`), so that one term weighs the same in
+each: tantivy scores with its own, and a boost of `idf_global / idf_local` on each term corrects it before the top k.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+ANALYZER = "english"
+CONTENT, ROW = "content", "row"
+LONGEST_WORD = 40
+WRITER_BYTES = 64_000_000
+MOST_TERMS = 256  # distinct terms of a question that are searched; a longer one keeps its rarest
+
+
+@cache
+def _analyzer() -> tantivy.TextAnalyzer:
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(LONGEST_WORD))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stopword("english"))
+        .filter(tantivy.Filter.stemmer("english"))
+        .build()
+    )
+
+
+@cache
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field(CONTENT, stored=False, tokenizer_name=ANALYZER, index_option="freq")
+    builder.add_integer_field(ROW, stored=False, indexed=True, fast=True)
+    return builder.build()
+
+
+def terms(text: str) -> list[str]:
+    """The stemmed terms of `text`, without stop words, in order."""
+    return list(_analyzer().analyze(text))
+
+
+@dataclass
+class Statistics:
+    """Document frequencies of some terms over all searched segments."""
+
+    documents: int = 0
+    frequency: Counter[str] = field(default_factory=Counter)
+
+    def idf(self, term: str) -> float:
+        """ln(1 + (N − df + 0.5) / (df + 0.5)), as Lucene and tantivy have it."""
+        return _idf(self.documents, self.frequency[term])
+
+
+def _idf(documents: int, frequency: int) -> float:
+    return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+
+
+def write(folder: Path, contents: Sequence[str]) -> None:
+    """Build the index of `contents` (row i = contents[i]) in `folder`, as one tantivy segment."""
+    folder.mkdir(parents=True)
+    index = tantivy.Index(_schema(), path=str(folder))
+    index.register_tokenizer(ANALYZER, _analyzer())
+    writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
+    for row, content in enumerate(contents):
+        writer.add_document(tantivy.Document(content=content, row=row))
+    writer.commit()
+    writer.wait_merging_threads()
+
+
+class TextIndex:
+    """The open index of one segment."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open what `write` made."""
+        self._index = tantivy.Index.open(str(folder))
+        self._index.register_tokenizer(ANALYZER, _analyzer())
+        self._searcher = self._index.searcher()
+
+    def count(self, question: Sequence[str], statistics: Statistics) -> None:
+        """Add this segment's document frequencies of the terms `question` to `statistics`."""
+        statistics.documents += self._searcher.num_docs
+        for term in dict.fromkeys(question):
+            statistics.frequency[term] += self._searcher.doc_freq(CONTENT, term)
+
+    def search(
+        self, question: Sequence[str], k: int, statistics: Statistics, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The best `k` rows for the terms `question`: (rows, BM25 scores), best first.
+
+        `allowed` (one bool a row) is applied before the top k, so the answer is exact under any filter.
+        """
+        query = self._query(question, statistics)
+        if query is None or k <= 0 or (allowed is not None and not allowed.any()):
+            return np.empty(0, np.int64), np.empty(0, np.float64)
+        if allowed is not None and not allowed.all():
+            rows = tantivy.Query.term_set_query(self._index.schema, ROW, np.flatnonzero(allowed).tolist())
+            query = tantivy.Query.boolean_query(
+                [(tantivy.Occur.Must, query), (tantivy.Occur.Must, tantivy.Query.const_score_query(rows, 0.0))]
+            )
+        hits = self._searcher.search(query, limit=min(k, max(self._searcher.num_docs, 1)), count=False).hits
+        found = self._searcher.fast_field_values(ROW, [address for _, address in hits])
+        return np.asarray(found, np.int64), np.asarray([score for score, _ in hits], np.float64)
+
+    def _query(self, question: Sequence[str], statistics: Statistics) -> tantivy.Query | None:
+        known = [(statistics.idf(term), term, count) for term, count in Counter(question).items()]
+        clauses = []
+        for idf, term, count in sorted(known, key=lambda entry: (-entry[0], entry[1]))[:MOST_TERMS]:
+            local = self._searcher.doc_freq(CONTENT, term)
+            if local:
+                boost = count * idf / _idf(self._searcher.num_docs, local)
+                one = tantivy.Query.term_query(self._index.schema, CONTENT, term, "freq")
+                clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(one, boost)))
+        return tantivy.Query.boolean_query(clauses) if clauses else None

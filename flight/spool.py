@@ -1,0 +1,61 @@
+"""Rows that are kept to be served again: in memory while they are few, in a temporary file when they are many."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+MEMORY_BYTES = 1 << 20
+
+
+class Spool:
+    """Written once by one thread, then read any number of times by many. Holds at most about 1 MiB of memory."""
+
+    def __init__(self, schema: pa.Schema, memory_bytes: int = MEMORY_BYTES) -> None:
+        """Empty; `memory_bytes` is what it may hold before it goes to a file."""
+        self.schema = schema
+        self.rows = 0
+        self._memory_bytes = memory_bytes
+        self._held: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._path: Path | None = None
+        self._writer: pa.RecordBatchWriter | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch."""
+        self.rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._writer is None and self._bytes <= self._memory_bytes:
+            self._held.append(batch)
+            return
+        if self._writer is None:
+            self._to_file()
+        assert self._writer is not None
+        self._writer.write_batch(batch)
+
+    def _to_file(self) -> None:
+        with tempfile.NamedTemporaryFile(prefix="lakehouse-result-", suffix=".arrows", delete=False) as file:
+            self._path = Path(file.name)
+        self._writer = pa.ipc.new_stream(pa.OSFile(str(self._path), "wb"), self.schema)
+        for batch in self._held:
+            self._writer.write_batch(batch)
+        self._held = []
+
+    def finish(self) -> None:
+        """Nothing more is written."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, from the start."""
+        yield from self._held
+        if self._path is not None:
+            with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file) as reader:
+                yield from reader
+
+    def close(self) -> None:
+        """Remove the file. A reader that has it open reads on."""
+        self._held = []
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,170 @@
+-- Corpora and search. Every search answers with the same columns; `_rank` 1 is best, `_score` higher is better.
+
+create or replace macro fn.create_corpus(
+    corpus, source, id, text,
+    metadata := null, embedder := null, chunk_size := null, description := null, refresh := 'manual'
+) as table
+select unnest(answer)
+from (
+    select unnest(_create_corpus(
+        corpus::varchar, source::varchar, id::varchar, text::varchar, metadata::varchar[], embedder::varchar,
+        chunk_size::integer, description::varchar, refresh::varchar, getvariable('lakehouse_call')
+    )) as answer
+);
+
+comment on macro table fn.create_corpus is
+'Make a searchable corpus from a dataset or a query.
+
+Its rows are split to the window of the model, embedded (an identical chunk once) and indexed for words. It is searchable
+when this returns. `source` is a dataset or a select; `id` must be unique; `metadata` names the columns that filters may
+use, NULL = all the others. The same call again only refreshes. It commits on its own, also within a transaction.
+@area search
+@effect writes
+@required 4
+@signature create_corpus(corpus, source, id, text, metadata := NULL, embedder := NULL, chunk_size := NULL, description := NULL, refresh := ''manual'')
+@answers corpus, status, generation, rows, chunks, duplicates, failed, seconds
+@example select * from create_corpus(''resumes'', source := ''workers'', id := ''worker_id'', text := ''resume'')';
+
+create or replace macro fn.refresh_corpus(corpus) as table
+select unnest(answer)
+from (select unnest(_refresh_corpus(corpus::varchar, getvariable('lakehouse_call'))) as answer);
+
+comment on macro table fn.refresh_corpus is
+'Bring a corpus up to date with its source.
+
+Only what is new or changed is embedded; what is gone is found no more. A search that runs keeps the state it began with.
+@area search
+@effect writes
+@required 1
+@signature refresh_corpus(corpus)
+@answers corpus, status, added, updated, deleted, unchanged, failed, seconds
+@example select * from refresh_corpus(''resumes'')';
+
+create or replace macro fn.drop_corpus(corpus) as table
+select unnest(answer)
+from (select unnest(_drop_corpus(corpus::varchar, getvariable('lakehouse_call'))) as answer);
+
+comment on macro table fn.drop_corpus is
+'Remove a corpus and its index. The dataset stays, and so do recorded outcomes.
+@area search
+@effect writes
+@required 1
+@signature drop_corpus(corpus)
+@answers corpus, status, added, updated, deleted, unchanged, failed, seconds
+@example select * from drop_corpus(''resumes'')';
+
+create or replace macro fn.vector_search(query, corpora := null, k := 10, filter := null) as table
+select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
+    hit._distance, hit._generation, hit._explain::json as _explain
+from (
+    select unnest(_vector_search(
+        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, getvariable('lakehouse_call')
+    )) as hit
+)
+order by hit._rank;
+
+comment on macro table fn.vector_search is
+'Search by meaning: the nearest chunks by cosine, one row a document.
+
+`query` is a text or a vector (FLOAT[]). `corpora` NULL = all. `filter` is a SQL predicate over the metadata columns and
+`id`; it is evaluated before the top k, so the answer is exact.
+@area search
+@effect reads
+@required 1
+@signature vector_search(query, corpora := NULL, k := 10, filter := NULL)
+@answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
+@example select * from vector_search(''who can drive a lift truck?'', k := 5)';
+
+create or replace macro fn.text_search(query, corpora := null, k := 10, filter := null) as table
+select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
+    hit._distance, hit._generation, hit._explain::json as _explain
+from (
+    select unnest(_text_search(
+        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, getvariable('lakehouse_call')
+    )) as hit
+)
+order by hit._rank;
+
+comment on macro table fn.text_search is
+'Search by words: BM25 with English stemming, statistics over all searched corpora.
+
+Arguments as in vector_search. `_distance` is NULL.
+@area search
+@effect reads
+@required 1
+@signature text_search(query, corpora := NULL, k := 10, filter := NULL)
+@answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
+@example select * from text_search(''OSHA-10 forklift'', corpora := [''resumes''])';
+
+create or replace macro fn.hybrid_search(
+    query, corpora := null, k := 10, filter := null, alpha := null, rrf_k := 60, depth := 100, playbook := 'classic'
+) as table
+select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
+    hit._distance, hit._generation, hit._explain::json as _explain
+from (
+    select unnest(_hybrid_search(
+        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, alpha::double, rrf_k::bigint,
+        depth::bigint, playbook::varchar, getvariable('lakehouse_call')
+    )) as hit
+)
+order by hit._rank;
+
+comment on macro table fn.hybrid_search is
+'Search by meaning and by words, fused by reciprocal ranks.
+
+`alpha` NULL weighs both lists alike; 1 = meaning only, 0 = words only. `depth` is how far each list is looked at.
+`playbook`: ''classic'' = recorded outcomes move the ranking, ''off'' = as if there were none.
+@area search
+@effect reads
+@required 1
+@signature hybrid_search(query, corpora := NULL, k := 10, filter := NULL, alpha := NULL, rrf_k := 60, depth := 100, playbook := ''classic'')
+@answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
+@example select * from hybrid_search(''night shift reach truck'', filter := $$state = ''IL''$$)';
+
+create or replace macro fn.matrix_search(
+    query, corpora := null, k := 8, per_corpus_k := 6, filter := null, weights := null, min_relevance := null,
+    playbook := 'classic', role := null, exclude := null
+) as table
+select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
+    hit._distance, hit._generation, hit._explain::json as _explain
+from (
+    select unnest(_matrix_search(
+        to_json(query)::varchar, corpora::varchar[], k::bigint, per_corpus_k::bigint, filter::varchar,
+        to_json(weights)::varchar, min_relevance::double, playbook::varchar, role::varchar, exclude::varchar[],
+        getvariable('lakehouse_call')
+    )) as hit
+)
+order by hit._rank;
+
+comment on macro table fn.matrix_search is
+'Search many corpora at once: one global ranking by meaning and words, with the origin of every row, that learns.
+
+At most `per_corpus_k` rows of one corpus (NULL = no limit) and `k` in all. `weights` favours corpora, {''resumes'': 2.0}.
+`min_relevance` is the least cosine of a row. `playbook`: ''classic'' = recorded outcomes move the ranking, ''off'' = as
+if there were none; `role` limits them to those of the same role. `exclude` is a list of ids to leave out.
+@area search
+@effect reads
+@required 1
+@signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''classic'', role := NULL, exclude := NULL)
+@answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
+@example select * from matrix_search(''forklift operator with OSHA-10 in IL'', filter := $$state = ''IL''$$, corpora := [''resumes''])';
+
+create or replace macro fn.ask(question, corpora := null, k := 8, filter := null, model := null) as table
+select unnest(answer)
+from (
+    select unnest(_ask(
+        question::varchar, corpora::varchar[], k::bigint, filter::varchar, model::varchar, getvariable('lakehouse_call')
+    )) as answer
+);
+
+comment on macro table fn.ask is
+'Answer a question with quoted sentences and where they stand; says so when nothing answers it.
+
+The default model is extractive: it quotes, it does not write. `citations` is a list of corpus, id, quote and the
+characters of the document that the quote takes.
+@area search
+@effect reads
+@required 1
+@signature ask(question, corpora := NULL, k := 8, filter := NULL, model := NULL)
+@answers answer, citations, grounded, model, seconds
+@example select * from ask(''what certification does a forklift operator need?'')';

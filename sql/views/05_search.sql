@@ -1,0 +1,48 @@
+-- Corpora and their generations.
+create or replace view lake.corpora as
+select
+    corpus.corpus,
+    description,
+    source,
+    id_column,
+    text_column,
+    metadata,
+    embedder,
+    chunk_size,
+    refresh,
+    live.generation,
+    generation.documents as rows,
+    generation.chunks,
+    (generation.manifest::json ->> 'model') as model,
+    (generation.manifest::json ->> 'dimension')::integer as dimension,
+    (generation.manifest::json ->> 'floor')::double as floor,
+    corpus.created_at,
+    live.swapped_at
+from control.corpus as corpus
+left join control.live as live on live.corpus = corpus.corpus
+left join control.generation as generation
+    on generation.corpus = live.corpus and generation.generation = live.generation;
+
+create or replace view lake.generations as
+select
+    generation.corpus,
+    generation.generation,
+    if(live.generation = generation.generation, 'live', 'retired') as status,
+    documents as rows,
+    chunks,
+    duplicates,
+    failed,
+    (manifest::json ->> 'engine') as engine,
+    (manifest::json ->> 'model') as model,
+    (manifest::json ->> 'model_sha256') as model_sha256,
+    (manifest::json ->> 'dimension')::integer as dimension,
+    json_array_length(manifest::json -> 'parts') as segments,
+    generation.created_at
+from control.generation as generation
+left join control.live as live on live.corpus = generation.corpus
+order by generation.corpus, generation.generation desc;
+
+-- What is remembered now; lake.outcomes has the history.
+create or replace view lake.playbooks as
+select playbook_id, query, corpus, id, score, role, note, recorded_at
+from control.playbook;

@@ -1,0 +1,139 @@
+"""The pages around the data: SQL, Explore, Journal. A page is its queries and one template."""
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.errors import LakehouseError, NotFound, nearest
+from engine.session import Session
+from web.answers import Answer, take
+from web.caller import ask
+from web.render import page, segment
+
+ROWS = 200
+MAX_CHARACTERS = 2_000_000  # of the values in one table of a page
+PREVIEW = 20
+
+DATASETS = "select * from lake.datasets order by all"
+CORPORA = "select * from lake.corpora order by all"
+FUNCTIONS = "select * from lake.functions order by area, function"
+ERRORS = "select ts, code, message, hint, sql, actor from lake.errors order by ts desc limit 50"
+STATEMENTS = "select * exclude (session_id) from lake.statements order by ts desc limit 50"
+
+Query = tuple[str, list[object]]
+
+
+def identifier(*names: str) -> str:
+    """`names` as one quoted SQL identifier: `"bucket"."main"."my table"`."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def sql_link(statement: str) -> str:
+    """The address of the SQL page with `statement` filled in."""
+    return "/sql?" + urlencode({"statement": statement})
+
+
+def _all(queries: Mapping[str, Query]) -> Callable[[Session], dict[str, Answer]]:
+    def work(session: Session) -> dict[str, Answer]:
+        return {
+            name: take(session, sql, params, limit=ROWS, size=MAX_CHARACTERS)
+            for name, (sql, params) in queries.items()
+        }
+
+    return work
+
+
+async def sql_form(request: Request) -> Response:
+    """`GET /sql`: the form, with `?statement=` filled in. Nothing runs."""
+    statement = request.query_params.get("statement", "")
+    return page(request, "sql.html", statement=statement, answer=None, error=None)
+
+
+async def sql_run(request: Request) -> Response:
+    """`POST /sql`: run the statement and show its rows below it."""
+    statement = statement_of(str((await request.form()).get("statement", "")))
+
+    def work(session: Session) -> Answer:
+        return take(session, statement, limit=ROWS, size=MAX_CHARACTERS, count=True)
+
+    try:
+        answer = await ask(request, work)
+    except LakehouseError as error:
+        return page(request, "sql.html", status=error.status, statement=statement, answer=None, error=error)
+    return page(request, "sql.html", statement=statement, answer=answer, error=None)
+
+
+def statement_of(text: str) -> str:
+    """The statement that was typed: forms send every line end as two characters."""
+    return text.replace("\r\n", "\n")
+
+
+async def explore(request: Request) -> Response:
+    """`GET /explore`: what there is."""
+    queries: dict[str, Query] = {"datasets": (DATASETS, []), "corpora": (CORPORA, []), "functions": (FUNCTIONS, [])}
+    found = await ask(request, _all(queries))
+    links = {
+        "datasets": {"dataset": [dataset_link(one["bucket"], one["dataset"]) for one in found["datasets"].records()]},
+        "corpora": {"corpus": [corpus_link(one["corpus"]) for one in found["corpora"].records()]},
+    }
+    return page(request, "explore.html", links=links, sql_link=sql_link, **found)
+
+
+def dataset_link(bucket: str, name: str) -> str:
+    """The address of a dataset's page."""
+    return f"/explore/dataset/{segment(name)}?" + urlencode({"bucket": bucket})
+
+
+def corpus_link(name: str) -> str:
+    """The address of a corpus's page."""
+    return f"/explore/corpus/{segment(name)}"
+
+
+async def dataset(request: Request) -> Response:
+    """`GET /explore/dataset/{name}`: columns, first rows and versions. `?bucket=` when two buckets have the name."""
+    name, bucket = request.path_params["name"], request.query_params.get("bucket")
+
+    def work(session: Session) -> dict[str, Answer]:
+        facts = take(
+            session,
+            "select * from lake.datasets where dataset = ? and bucket = coalesce(?, bucket) order by bucket limit 1",
+            [name, bucket],
+            limit=1,
+            size=MAX_CHARACTERS,
+        )
+        if not facts.rows:
+            names = take(session, "select dataset from lake.datasets", limit=ROWS, size=MAX_CHARACTERS)
+            raise NotFound(f"dataset {name!r} does not exist", nearest(name, [row[0] for row in names.rows]))
+        place: list[object] = [facts.records()[0]["bucket"], name]
+        table = identifier(facts.records()[0]["bucket"], "main", name)
+        queries: dict[str, Query] = {
+            "columns": ("select * from lake.columns where bucket = ? and dataset = ?", place),
+            "preview": (f"select * from {table} limit {PREVIEW}", []),
+            "versions": ("select * from lake.versions where bucket = ? and dataset = ? order by version desc", place),
+        }
+        return {"facts": facts, **_all(queries)(session)}
+
+    found = await ask(request, work)
+    return page(request, "dataset.html", name=name, statement=found["preview"], sql_link=sql_link, **found)
+
+
+async def corpus(request: Request) -> Response:
+    """`GET /explore/corpus/{name}`: its facts and its generations."""
+    name = request.path_params["name"]
+    queries: dict[str, Query] = {
+        "facts": ("select * from lake.corpora where corpus = ?", [name]),
+        "generations": ("select * from lake.generations where corpus = ? order by all", [name]),
+        "names": ("select corpus from lake.corpora", []),
+    }
+    found = await ask(request, _all(queries))
+    if not found["facts"].rows:
+        raise NotFound(f"corpus {name!r} does not exist", nearest(name, [row[0] for row in found["names"].rows]))
+    return page(request, "corpus.html", name=name, sql_link=sql_link, **found)
+
+
+async def journal(request: Request) -> Response:
+    """`GET /journal`: the latest errors and statements."""
+    found = await ask(request, _all({"errors": (ERRORS, []), "statements": (STATEMENTS, [])}))
+    return page(request, "journal.html", **found)
