@@ -12,7 +12,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ROOMS = ("engine", "udfs", "sql", "flight", "web")
+ROOMS = ("engine", "udfs", "sql", "flight", "web", "cli")
 CROSS_ROOM = re.compile(rf"^(\s*)from ({'|'.join(ROOMS)})(?=[. ])", re.MULTILINE)
 
 

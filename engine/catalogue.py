@@ -25,20 +25,20 @@ class Function:
 
     def check_arguments(self, positional: int, named: list[str]) -> None:
         """Raise Invalid when a call names an unknown argument, repeats one, or gives too many or too few."""
+        usage = f"usage: {self.signature}"
         for name in named:
             if name.lower() not in self.parameters:
-                raise Invalid(
-                    f"{self.name}() has no argument {name!r}", f"{nearest(name, self.parameters)} {self.signature}"
-                )
+                hint = f"{nearest(name, self.parameters)} {usage}"
+                raise Invalid(f"{self.name}() has no argument {name!r}", hint)
         if positional > len(self.parameters):
-            raise Invalid(f"{self.name}() takes at most {len(self.parameters)} arguments", self.signature)
+            raise Invalid(f"{self.name}() takes at most {len(self.parameters)} arguments", usage)
         given = [*self.parameters[:positional], *(name.lower() for name in named)]
         twice = sorted({name for name in given if given.count(name) > 1})
         if twice:
-            raise Invalid(f"{self.name}() got the argument {twice[0]!r} twice", self.signature)
+            raise Invalid(f"{self.name}() got the argument {twice[0]!r} twice", usage)
         missing = [name for name in self.parameters[: self.required] if name not in given]
         if missing:
-            raise Invalid(f"{self.name}() needs the argument {missing[0]!r}", self.signature)
+            raise Invalid(f"{self.name}() needs the argument {missing[0]!r}", usage)
 
 
 def read(cursor: duck.Cursor) -> Mapping[str, Function]:

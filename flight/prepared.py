@@ -20,7 +20,7 @@ class Prepared:
     bound: pa.Table | None = None
 
     busy = False
-    spent = False
+    disposable = False
 
     def close(self) -> None:
         """Nothing is held."""

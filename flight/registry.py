@@ -21,8 +21,8 @@ class Entry(Protocol):
         """Whether it works at the moment: it is neither aged out nor evicted then."""
 
     @property
-    def spent(self) -> bool:
-        """Whether it was used up, so that it may go when room is needed."""
+    def disposable(self) -> bool:
+        """Whether it may go when room is needed: it was used up, or holds nothing that cannot be made again."""
 
     def close(self) -> None:
         """Give everything back."""
@@ -112,9 +112,9 @@ class Registry(Generic[E]):
         return self._pop([handle for handle, found in self._entries.items() if self._is_over(*found)])
 
     def _evicted(self) -> list[E]:
-        """The oldest tenth of what was used up."""
-        spent = [handle for handle, (entry, _) in self._entries.items() if entry.spent and not entry.busy]
-        return self._pop(spent[: max(1, self._limit // 10)])
+        """The oldest tenth of what is disposable."""
+        able = [handle for handle, (entry, _) in self._entries.items() if entry.disposable and not entry.busy]
+        return self._pop(able[: max(1, self._limit // 10)])
 
     def _pop(self, handles: list[bytes]) -> list[E]:
         return [self._entries.pop(handle)[0] for handle in handles]

@@ -40,15 +40,25 @@ class Statement:
                 if schema is None:
                     schema = result.schema
                     yield schema
-                if not result.schema.equals(schema):
-                    raise Conflict("the parameter rows give different columns", "bind rows of one type")
-                yield from result.batches()
+                yield from _as(schema, result.schema, result.batches())
             finally:
                 result.close()
 
     def cancel(self) -> bool:
         """Stop it; False when it does not run."""
         return self.session.cancel(self.statement_id)
+
+
+def _as(schema: pa.Schema, found: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches of the schema `found` with the types of `schema`: a bound NULL may have given a column another type."""
+    if found.equals(schema):
+        yield from batches
+        return
+    for batch in batches:
+        try:
+            yield batch.cast(schema)
+        except (pa.ArrowException, ValueError):
+            raise Conflict("the parameter rows give columns of different types", "bind them one by one") from None
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,11 @@ class Reading:
     """A statement that only reads. Each fetch runs it."""
 
     busy = False
+    disposable = True
 
     def __init__(self, statement: Statement, declared: pa.Schema | None) -> None:
         """`declared`: the schema that the client was told; None when it was told none."""
         self.session = statement.session
-        self.spent = False
         self._statement, self._declared = statement, declared
 
     def rows(self, caller: Caller) -> Rows:
@@ -83,10 +93,7 @@ class Reading:
         # Started by the `next` above, so that its end is reached even when the client never fetches a batch.
         self._statement = statement = replace(self._statement, statement_id=fresh_id())
         with caller.watch(statement.cancel):
-            try:
-                yield from statement.batches()
-            finally:
-                self.spent = True
+            yield from statement.batches()
 
     def cancel(self) -> bool:
         """Stop the latest fetch; False when it does not run."""
@@ -102,7 +109,7 @@ class Acting:
     def __init__(self, statement: Statement) -> None:
         """Starts the statement."""
         self.session = statement.session
-        self.spent = False
+        self.disposable = False
         self._statement = statement
         self._spool: Spool | None = None
         self._error: LakehouseError | None = None
@@ -151,7 +158,7 @@ class Acting:
         spool = self.wait(caller)
         if spool is None:
             raise TimedOut("the statement was cancelled", "repeat it")
-        self.spent = True
+        self.disposable = True
         return Rows(spool.schema, spool.batches())
 
     def cancel(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from itertools import chain, islice
 from typing import Any, Self, TypeVar
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ from flight.watch import Watch
 T = TypeVar("T")
 IDENTITY = "identity"
 STUCK_SECONDS = 5.0
+SMALL_ROWS = 1024
 
 ACTIONS = {
     "CreatePreparedStatement": "Prepare a statement.",
@@ -344,6 +346,12 @@ def _flight_info(descriptor: flight.FlightDescriptor, info: Info) -> flight.Flig
 
 def _stream(rows: Rows) -> flight.FlightDataStream:
     batches = guarded_stream(part for batch in rows.batches for part in split(batch))
+    head = list(islice(batches, 1))
+    if not head or head[0].num_rows < SMALL_ROWS:
+        head += islice(batches, 1)
+        if len(head) < 2:  # a small answer leaves Arrow without a call back into Python
+            return flight.RecordBatchStream(pa.Table.from_batches(head, rows.schema))
+    everything = chain(head, batches)
     if has_dictionary(rows.schema):  # a GeneratorStream cannot send dictionaries
-        return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(rows.schema, batches))
-    return flight.GeneratorStream(rows.schema, batches)
+        return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(rows.schema, everything))
+    return flight.GeneratorStream(rows.schema, everything)

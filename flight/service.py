@@ -38,7 +38,7 @@ SESSION_OPTIONS = ("catalog", "schema")
 class Limits:
     """Bounds of the service: counts, seconds and bytes."""
 
-    results: int = 1000
+    results: int = 10_000
     prepared: int = 1000
     transactions: int = 1000
     ticket_seconds: float = 300.0

@@ -1,5 +1,8 @@
 """The SQL door: kernels that DuckDB calls, one module per area. Arrow in, Arrow out, and nothing else."""
 
+from pathlib import Path
+from typing import Any
+
 from engine.lake import Lake
 from udfs import access, memory, models, search, storage
 from udfs.kernel import Kernel, installable
@@ -12,7 +15,15 @@ def kernels() -> list[Kernel]:
     return [kernel for area in AREAS for kernel in area.KERNELS]
 
 
-def install(lake: Lake) -> Lake:
-    """Give `lake` its SQL functions; until then it answers plain SQL only."""
-    lake.install(installable(lake, kernels()))
+def open_lake(home: str | Path, **options: Any) -> Lake:
+    """Open the lake of `home` with all its SQL functions. The options are those of `engine.lake.Lake`.
+
+    Raises Conflict when another process has the home open.
+    """
+    lake = Lake(Path(home), **options)
+    try:
+        lake.install(installable(lake, kernels()))
+    except BaseException:
+        lake.close()
+        raise
     return lake

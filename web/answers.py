@@ -45,7 +45,14 @@ class Answer:
     @property
     def cells(self) -> list[list[Cell]]:
         """The rows as tables show them."""
-        return [[cell(value) for value in row] for row in self.rows]
+        moments = [column.type.startswith("TIMESTAMP") for column in self.columns]
+        return [
+            [
+                cell(value.replace("T", " ") if value and moment else value)
+                for value, moment in zip(row, moments, strict=True)
+            ]
+            for row in self.rows
+        ]
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as dictionaries."""

@@ -91,7 +91,7 @@ async def ask_page(request: Request) -> Response:
     noted = (request.query_params.get("noted_corpus", ""), request.query_params.get("noted_id", ""))
     view = await ask(request, _view(question, noted))
     status = view.error.status if view.error else 200
-    return page(request, "ask.html", status=status, question=question, view=view, noted=noted)
+    return page(request, "ask.html", {"question": question, "view": view, "noted": noted}, status)
 
 
 async def record_outcome(request: Request) -> Response:

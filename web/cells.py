@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
+WRAPPED_CHARACTERS = 48  # a longer cell is broken into lines
 SHOWN_CHARACTERS = 240  # of a cell in a table; the rest opens on demand
 KEPT_CHARACTERS = 20_000  # of a cell in a page at all
 
@@ -53,7 +54,7 @@ def sql_type(kind: pa.DataType) -> str:
 
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column of this type reads best aligned to the right."""
-    return kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind)
+    return bool(kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind))
 
 
 def plain(array: pa.Array) -> list[Any]:
@@ -145,6 +146,11 @@ class Cell:
     rest: str | None = None
     null: bool = False
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it is better broken into lines."""
+        return len(self.short) > WRAPPED_CHARACTERS
+
 
 def cell(value: object) -> Cell:
     """The cell of a value that `plain` made."""
@@ -154,4 +160,12 @@ def cell(value: object) -> Cell:
     if len(text) <= SHOWN_CHARACTERS:
         return Cell(text)
     kept = text[:KEPT_CHARACTERS] + (f" … ({len(text):,} characters in all)" if len(text) > KEPT_CHARACTERS else "")
-    return Cell(text[: SHOWN_CHARACTERS // 2].rstrip() + " …", kept)
+    return Cell(shorten(text, SHOWN_CHARACTERS // 2), kept)
+
+
+def shorten(text: str, length: int) -> str:
+    """At most `length` characters of `text`, ended at a word where one ends near there, with an ellipsis."""
+    if len(text) <= length:
+        return text
+    end = text.rfind(" ", length - length // 5, length)
+    return text[: end if end > 0 else length].rstrip() + " …"

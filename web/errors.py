@@ -1,4 +1,4 @@
-"""Errors as responses: JSON for the API, a page for people, both with code, message and hint, never with a traceback."""
+"""Errors as responses: JSON for the API, a page for people, with code, message and hint and no traceback."""
 
 from http import HTTPStatus
 
@@ -22,7 +22,7 @@ def respond(request: Request, error: LakehouseError, status: int | None = None) 
     status = status or error.status
     if request.scope["path"].startswith(JSON_PATHS):
         return JSONResponse(body(error), status)
-    return page(request, "error.html", status=status, error=error, phrase=HTTPStatus(status).phrase)
+    return page(request, "error.html", {"error": error, "phrase": HTTPStatus(status).phrase}, status)
 
 
 def on_lakehouse_error(request: Request, error: Exception) -> Response:
@@ -41,7 +41,7 @@ def on_http_error(request: Request, error: Exception) -> Response:
 
 def _named(request: Request, error: HTTPException) -> LakehouseError:
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return NotFound(f"there is no page {request.scope["path"]}", "start at /")
+        return NotFound(f"there is no page {request.scope['path']}", "start at /")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "another method")
         return Invalid(f"{request.method} is not possible here", f"use {allowed}")

@@ -28,7 +28,7 @@ def excerpt(text: str, quotes: Sequence[str], width: int = WIDTH) -> Excerpt:
     if high > width:
         low = max(0, min((spans[0][0] if spans else 0) - LEAD, high - width))
         low = text.find(" ", low, low + LEAD) + 1 if low else 0
-        high = min(low + width, len(text))
+        high = _word_end(text, min(low + width, len(text)))
     pieces: list[tuple[str, bool]] = []
     position = low
     for start, end in spans:
@@ -38,6 +38,14 @@ def excerpt(text: str, quotes: Sequence[str], width: int = WIDTH) -> Excerpt:
             position = end
     pieces.append((text[position:high], False))
     return Excerpt(tuple(piece for piece in pieces if piece[0]), low > 0, high < len(text))
+
+
+def _word_end(text: str, position: int) -> int:
+    """The end of a word at most a few characters before `position`, so that no word is cut."""
+    if position == len(text) or text[position].isspace():
+        return position
+    end = text.rfind(" ", position - LEAD // 3, position)
+    return end if end > 0 else position
 
 
 def _spans(text: str, quotes: Sequence[str]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""A result as a file: CSV, JSON, Parquet or an Arrow stream, written while it is read, so that its size does not matter."""
+"""A result as a file: CSV, JSON, Parquet or an Arrow stream, written while it is read."""
 
 import io
 import json

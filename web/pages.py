@@ -19,8 +19,18 @@ PREVIEW = 20
 DATASETS = "select * from lake.datasets order by all"
 CORPORA = "select * from lake.corpora order by all"
 FUNCTIONS = "select * from lake.functions order by area, function"
-ERRORS = "select ts, code, message, hint, sql, actor from lake.errors order by ts desc limit 50"
-STATEMENTS = "select * exclude (session_id) from lake.statements order by ts desc limit 50"
+ERRORS = """
+select date_trunc('second', ts) as ts, code, message, hint, sql, actor
+from lake.errors
+order by lake.errors.ts desc
+limit 50
+"""
+STATEMENTS = """
+select date_trunc('second', ts) as ts, sql, status, outcome, rows, milliseconds, progress, profile, statement_id
+from lake.statements
+order by lake.statements.ts desc
+limit 50
+"""
 
 Query = tuple[str, list[object]]
 
@@ -30,16 +40,10 @@ def identifier(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def sql_link(statement: str) -> str:
-    """The address of the SQL page with `statement` filled in."""
-    return "/sql?" + urlencode({"statement": statement})
-
-
 def _all(queries: Mapping[str, Query]) -> Callable[[Session], dict[str, Answer]]:
     def work(session: Session) -> dict[str, Answer]:
         return {
-            name: take(session, sql, params, limit=ROWS, size=MAX_CHARACTERS)
-            for name, (sql, params) in queries.items()
+            name: take(session, sql, params, limit=ROWS, size=MAX_CHARACTERS) for name, (sql, params) in queries.items()
         }
 
     return work
@@ -48,7 +52,7 @@ def _all(queries: Mapping[str, Query]) -> Callable[[Session], dict[str, Answer]]
 async def sql_form(request: Request) -> Response:
     """`GET /sql`: the form, with `?statement=` filled in. Nothing runs."""
     statement = request.query_params.get("statement", "")
-    return page(request, "sql.html", statement=statement, answer=None, error=None)
+    return page(request, "sql.html", {"statement": statement, "answer": None, "error": None})
 
 
 async def sql_run(request: Request) -> Response:
@@ -61,8 +65,8 @@ async def sql_run(request: Request) -> Response:
     try:
         answer = await ask(request, work)
     except LakehouseError as error:
-        return page(request, "sql.html", status=error.status, statement=statement, answer=None, error=error)
-    return page(request, "sql.html", statement=statement, answer=answer, error=None)
+        return page(request, "sql.html", {"statement": statement, "answer": None, "error": error}, error.status)
+    return page(request, "sql.html", {"statement": statement, "answer": answer, "error": None})
 
 
 def statement_of(text: str) -> str:
@@ -78,7 +82,7 @@ async def explore(request: Request) -> Response:
         "datasets": {"dataset": [dataset_link(one["bucket"], one["dataset"]) for one in found["datasets"].records()]},
         "corpora": {"corpus": [corpus_link(one["corpus"]) for one in found["corpora"].records()]},
     }
-    return page(request, "explore.html", links=links, sql_link=sql_link, **found)
+    return page(request, "explore.html", {"links": links, **found})
 
 
 def dataset_link(bucket: str, name: str) -> str:
@@ -95,7 +99,7 @@ async def dataset(request: Request) -> Response:
     """`GET /explore/dataset/{name}`: columns, first rows and versions. `?bucket=` when two buckets have the name."""
     name, bucket = request.path_params["name"], request.query_params.get("bucket")
 
-    def work(session: Session) -> dict[str, Answer]:
+    def work(session: Session) -> tuple[str, dict[str, Answer]]:
         facts = take(
             session,
             "select * from lake.datasets where dataset = ? and bucket = coalesce(?, bucket) order by bucket limit 1",
@@ -107,16 +111,16 @@ async def dataset(request: Request) -> Response:
             names = take(session, "select dataset from lake.datasets", limit=ROWS, size=MAX_CHARACTERS)
             raise NotFound(f"dataset {name!r} does not exist", nearest(name, [row[0] for row in names.rows]))
         place: list[object] = [facts.records()[0]["bucket"], name]
-        table = identifier(facts.records()[0]["bucket"], "main", name)
+        select = f"select * from {identifier(facts.records()[0]['bucket'], 'main', name)}"
         queries: dict[str, Query] = {
             "columns": ("select * from lake.columns where bucket = ? and dataset = ?", place),
-            "preview": (f"select * from {table} limit {PREVIEW}", []),
+            "preview": (f"{select} limit {PREVIEW}", []),
             "versions": ("select * from lake.versions where bucket = ? and dataset = ? order by version desc", place),
         }
-        return {"facts": facts, **_all(queries)(session)}
+        return f"{select} limit 100", {"facts": facts, **_all(queries)(session)}
 
-    found = await ask(request, work)
-    return page(request, "dataset.html", name=name, statement=found["preview"], sql_link=sql_link, **found)
+    statement, found = await ask(request, work)
+    return page(request, "dataset.html", {"name": name, "statement": statement, **found})
 
 
 async def corpus(request: Request) -> Response:
@@ -130,10 +134,10 @@ async def corpus(request: Request) -> Response:
     found = await ask(request, _all(queries))
     if not found["facts"].rows:
         raise NotFound(f"corpus {name!r} does not exist", nearest(name, [row[0] for row in found["names"].rows]))
-    return page(request, "corpus.html", name=name, sql_link=sql_link, **found)
+    return page(request, "corpus.html", {"name": name, **found})
 
 
 async def journal(request: Request) -> Response:
     """`GET /journal`: the latest errors and statements."""
     found = await ask(request, _all({"errors": (ERRORS, []), "statements": (STATEMENTS, [])}))
-    return page(request, "journal.html", **found)
+    return page(request, "journal.html", found)

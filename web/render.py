@@ -1,7 +1,8 @@
 """Templates. Everything is escaped unless a template says otherwise, and none does."""
 
+from collections.abc import Mapping
 from importlib.resources import files
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -16,6 +17,11 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def sql_link(statement: str) -> str:
+    """The address of the SQL page with `statement` filled in."""
+    return "/sql?" + urlencode({"statement": statement})
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(str(ROOM.joinpath("templates"))),
@@ -25,13 +31,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["segment"] = segment
+    environment.globals["sql_link"] = sql_link
     return environment
 
 
 TEMPLATES = _environment()
 
 
-def page(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
+def page(request: Request, template: str, context: Mapping[str, object], status: int = 200) -> HTMLResponse:
     """The page `template`, filled with `context`."""
-    text = TEMPLATES.get_template(template).render(path=request.scope["path"], **context)
+    text = TEMPLATES.get_template(template).render({"path": request.scope["path"], **context})
     return HTMLResponse(text, status)

@@ -20,7 +20,9 @@ DRAIN_SECONDS = 5  # how long a running request may take to end when the server 
 class Console:
     """A running console. `port` is the bound one, also when 0 was asked for."""
 
-    def __init__(self, source: SessionSource, *, host: str = "127.0.0.1", port: int = 8080, profile: str = "admin") -> None:
+    def __init__(
+        self, source: SessionSource, *, host: str = "127.0.0.1", port: int = 8080, profile: str = "admin"
+    ) -> None:
         """Bind and start. Raises Forbidden for an address that others reach, Conflict when the port is taken."""
         self._socket = bind(host, port)
         address, self.port = self._socket.getsockname()[:2]
@@ -76,5 +78,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise Conflict(f"port {port} cannot be used: {error.strerror}", "choose another port, or 0 for any free one") from None
+        raise Conflict(
+            f"port {port} cannot be used: {error.strerror}", "choose another port, or 0 for any free one"
+        ) from None
     return listener

@@ -168,18 +168,17 @@ class Playbooks:
         live = self._lake.corpora.live(corpus)
         if id not in live.places:
             raise NotFound(f"corpus {corpus!r} has no document {id!r}", "take the id from a search result")
-        embedder = self._lake.models.embedder(self._lake.corpora.definition(corpus).embedder)
-        vector = self._lake.models.questions(embedder).embed_questions([query])[0]
-        playbook = Playbook(
-            playbook_id(query, corpus, id), query, corpus, id, float(score), role, note, embedder.sha256
-        )
+        questions = self._lake.models.questions(self._lake.corpora.definition(corpus).embedder)
+        vector, model = questions.embed_questions([query])[0], questions.embedder.sha256
+        playbook = Playbook(playbook_id(query, corpus, id), query, corpus, id, float(score), role, note, model)
         with self._lock:
             before = self._loaded().get(playbook.playbook_id)
             if before is not None and before[0] == playbook:
                 return playbook.playbook_id, "unchanged"
             with self._lake.control() as cursor:
                 cursor.execute(
-                    "insert or replace into control.playbook (playbook_id, query, corpus, id, score, role, note, model, vector) "
+                    "insert or replace into control.playbook "
+                    "(playbook_id, query, corpus, id, score, role, note, model, vector) "
                     "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [*vars(playbook).values(), vector.astype("<f4").tobytes()],
                 )
@@ -205,6 +204,6 @@ class Playbooks:
         return wanted, "retracted"
 
     def _journal(self, cursor: duck.Cursor, action: str, playbook: Playbook, actor: str) -> None:
-        body = {"action": action, "query": playbook.query, "corpus": playbook.corpus, "id": playbook.id}
-        body |= {"score": playbook.score, "role": playbook.role, "note": playbook.note}
+        told = ("query", "corpus", "id", "score", "role", "note")
+        body = {"action": action, **{name: getattr(playbook, name) for name in told}}
         self._lake.journal.record_within(cursor, "outcome", playbook.playbook_id, body, actor)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import Invalid
-from engine.search import matrix
+from engine.search import fusion, matrix, retrieval
 from engine.search.matrix import Ranking, Request
 from engine.search.retrieval import Place, Scope
 
@@ -53,7 +53,7 @@ def ask(lake: "Lake", question: str, request: Request, model: str | None) -> dic
 
 def _quotes(lake: "Lake", question: str, scope: Scope, request: Request) -> list[Quote]:
     vectors = matrix.embed(lake, scope, [question])
-    dense = matrix.retrieval.dense(scope, vectors, request.depth)
+    dense = retrieval.dense(scope, vectors, request.depth)
     ranking = matrix.rank(scope, dense[0], question, vectors[0], request, request.depth)
     places = [place for place in _best_places(ranking, request) if _answers(ranking, place)]
     candidates = [quote for place in places for quote in sentences(place)][:SENTENCES]
@@ -69,7 +69,7 @@ def _quotes(lake: "Lake", question: str, scope: Scope, request: Request) -> list
 
 
 def _best_places(ranking: Ranking, request: Request) -> list[Place]:
-    chosen = matrix.fusion.top(ranking.scores, min(request.k, DOCUMENTS), request.per_corpus_k)
+    chosen = fusion.top(ranking.scores, min(request.k, DOCUMENTS), request.per_corpus_k)
     return [ranking.place(key) for key in chosen]
 
 

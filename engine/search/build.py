@@ -164,7 +164,7 @@ def calibrate(embedder: Embedder, contents: Contents) -> float:
         return HIGHEST_FLOOR
     step = max(1, len(texts) // CALIBRATION_SENTENCES)
     sampled = [str(texts[position].as_py()) for position in range(0, len(texts), step)][:CALIBRATION_SENTENCES]
-    questions = embedder.embed([_one_sentence(text) for text in sampled])
+    questions = embedder.embed(list(dict.fromkeys(_one_sentence(text) for text in sampled)))
     best = (questions @ contents.vectors.T).max(axis=1)
     return float(np.clip(np.percentile(best, 5), LOWEST_FLOOR, HIGHEST_FLOOR))
 

@@ -98,7 +98,7 @@ def search(lake: "Lake", questions: Sequence[Question], request: Request) -> lis
 
 
 def scope_of(lake: "Lake", request: Request) -> Scope:
-    """The generations to search and the documents that match. A *named* corpus without a filtered column is an error."""
+    """What may be found. A *named* corpus that lacks a column of the filter is an error, another is left out."""
     generations = lake.corpora.chosen(list(request.corpora) if request.corpora is not None else None)
     _check_weights(request, [generation.corpus for generation in generations])
     if request.filter is None:
@@ -142,14 +142,14 @@ def embed(lake: "Lake", scope: Scope, questions: Sequence[Question]) -> NDArray[
     if not scope.generations:
         return np.zeros((len(questions), 1), np.float32)
     manifest = scope.generations[0].manifest
-    embedder = lake.models.embedder(lake.corpora.definition(manifest.corpus).embedder)
-    if embedder.sha256 != manifest.model_sha256:
+    known = lake.models.questions(lake.corpora.definition(manifest.corpus).embedder)
+    if known.embedder.sha256 != manifest.model_sha256:
         raise Invalid(
-            f"corpus {manifest.corpus!r} was embedded by {manifest.model} ({manifest.model_sha256[:12]}), which is not here",
+            f"corpus {manifest.corpus!r} was embedded by another model, {manifest.model} {manifest.model_sha256[:12]}",
             f"rebuild it: refresh_corpus({manifest.corpus!r})",
         )
     texts = [question for question in questions if isinstance(question, str)]
-    made = iter(lake.models.questions(embedder).embed_questions(texts))
+    made = iter(known.embed_questions(texts))
     vectors = [next(made) if isinstance(one, str) else _unit(one, manifest.dimension) for one in questions]
     return np.stack(vectors).astype(np.float32) if vectors else np.empty((0, manifest.dimension), np.float32)
 
@@ -186,7 +186,8 @@ def rank(
             ranking.distances[key] = 1 - similarity
     if request.weights:
         weights = dict(request.weights)
-        ranking.scores = {key: score * weights.get(key.corpus, 1.0) for key, score in ranking.scores.items()}
+        weighted = {key: score * weights.get(key.corpus, 1.0) for key, score in ranking.scores.items()}
+        ranking.scores = {key: score for key, score in weighted.items() if weights.get(key.corpus) != 0}
     return ranking
 
 
@@ -222,7 +223,7 @@ def remember(
 
 def rows(scope: Scope, ranking: Ranking, request: Request) -> list[dict[str, object]]:
     """The rows of the answer."""
-    scores = {key: score for key, score in ranking.scores.items() if score > 0 and _relevant(ranking, key, request)}
+    scores = {key: score for key, score in ranking.scores.items() if _relevant(ranking, key, request)}
     chosen = fusion.top(scores, request.k, request.per_corpus_k)
     return [_row(scope, ranking, key, position) for position, key in enumerate(chosen, 1)]
 

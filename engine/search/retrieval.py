@@ -17,6 +17,9 @@ from engine.search.segment import Segment
 from engine.search.vectors import Vectors, best
 
 
+DECIMALS = 6  # a matrix product may differ in the last bit between equal rows; equal rows must tie
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a hit is: its generation, the segment in it, the chunk and the document in that."""
@@ -72,7 +75,7 @@ def dense(scope: Scope, questions: Vectors, depth: int) -> list[Found]:
             rows, first = segment.first_chunks
             if not len(rows) or not mask.any():
                 continue
-            similarities = segment.vectors.similarities(questions)
+            similarities = np.round(segment.vectors.similarities(questions), DECIMALS)
             for answer, scores in zip(found, similarities, strict=True):
                 by_document = np.maximum.reduceat(scores, first)
                 by_document[~mask[rows]] = -np.inf
@@ -123,4 +126,4 @@ def _lexical_segment(
 
 def cosine(place: Place, question: NDArray[np.float32]) -> float:
     """Cosine of the chunk of a hit with a question (float32 [dimension])."""
-    return float(place.segment.vectors.rows(np.array([place.chunk]))[0] @ question)
+    return round(float(place.segment.vectors.rows(np.array([place.chunk]))[0] @ question), DECIMALS)

@@ -1,0 +1,56 @@
+"""What `lakehouse check` shows: the configuration, and one line for each part that must work."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cli.serving import running_server
+from engine.config import load
+from engine.errors import LakehouseError
+from udfs import open_lake
+
+
+def facts(home: Path) -> tuple[pa.Table, pa.Table]:
+    """(settings with their origins, parts with their state)."""
+    settings = pa.Table.from_pylist(load(home).rows()).select(["key", "value", "origin", "description"])
+    running = running_server(home)
+    lines = [("duckdb", "ok", duckdb.__version__), _model(home)]
+    if running:
+        lines.append(("server", "running", f"{running['flight']}  {running['web']}"))
+    else:
+        lines.append(_state("home", lambda: _home(home)))
+    return settings, pa.table([list(column) for column in zip(*lines, strict=True)], names=["part", "state", "detail"])
+
+
+def _state(part: str, look: Callable[[], str]) -> tuple[str, str, str]:
+    try:
+        return part, "ok", look()
+    except LakehouseError as error:
+        return part, "failed", str(error)
+
+
+def _home(home: Path) -> str:
+    if not (home / "lake.duckdb").exists():
+        return "not made yet; the first command makes it"
+    lake = open_lake(home)
+    try:
+        counts = lake.session().run(
+            "select (select count(*) from lake.datasets) as datasets, (select count(*) from lake.corpora) as corpora, "
+            "(select count(*) from lake.functions) as functions"
+        )
+        return ", ".join(f"{value} {name}" for name, value in counts.rows()[0].items())
+    finally:
+        lake.close()
+
+
+def _model(home: Path) -> tuple[str, str, str]:
+    from engine.models.models import Models
+
+    def look() -> str:
+        config = load(home).config.models
+        embedder = Models(home / "cache", default=config.embedder, threads=config.threads or None).embedder()
+        return f"{embedder.model_id}, {embedder.dimension} dimensions, sha256 {embedder.sha256[:12]}"
+
+    return _state("embedder", look)

@@ -1,0 +1,91 @@
+"""One way to run SQL for the command line: through the server of a home when one runs, else in this process."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from cli.serving import running_server
+from engine.errors import Internal, parse
+from udfs import open_lake
+
+
+class Client(Protocol):
+    """Runs one statement."""
+
+    def query(self, sql: str) -> tuple[pa.Table, int | None]:
+        """The rows, and the rows affected when it is a statement without rows."""
+
+
+class Local:
+    """A lake in this process."""
+
+    def __init__(self, home: Path, settings: dict[str, Any], allowed: list[Path]) -> None:
+        """Open `home`; raises Conflict when another process has it open."""
+        self._lake = open_lake(home, settings=settings, allowed=allowed)
+        self._session = self._lake.session()
+
+    def query(self, sql: str) -> tuple[pa.Table, int | None]:
+        """Run one statement."""
+        result = self._session.run(sql)
+        return result.read_all(), result.rows_affected
+
+    def close(self) -> None:
+        """Close the lake."""
+        self._session.close()
+        self._lake.close()
+
+
+class Remote:
+    """A server, through ADBC, as any other client."""
+
+    def __init__(self, uri: str) -> None:
+        """Connect to `uri`."""
+        import adbc_driver_flightsql.dbapi as flight_sql  # a second of start-up that a local lake saves
+
+        self._connection = flight_sql.connect(uri, autocommit=True)
+
+    def query(self, sql: str) -> tuple[pa.Table, int | None]:
+        """Run one statement; errors are those of the server."""
+        with coded_errors(), self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            if cursor.description is None or not cursor.description:
+                return pa.table({}), max(cursor.rowcount, 0)
+            return cursor.fetch_arrow_table(), None
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+
+@contextmanager
+def coded_errors() -> Iterator[None]:
+    """Turn errors of the ADBC driver back into those of the server."""
+    import adbc_driver_manager
+
+    try:
+        yield
+    except adbc_driver_manager.Error as error:
+        raise parse(str(error)) or Internal(re.sub(r"\s+", " ", str(error))[:300], "is the server up?") from None
+
+
+@contextmanager
+def client(home: Path, settings: dict[str, Any], allowed: list[Path]) -> Iterator[Client]:
+    """A client of the running server of `home`, or of the home itself."""
+    running = running_server(home)
+    opened: Local | Remote = Remote(running["flight"]) if running else Local(home, settings, allowed)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def timed(source: Client, sql: str) -> tuple[pa.Table, int | None, float]:
+    """Run one statement: rows, rows affected, wall seconds."""
+    started = time.monotonic()
+    table, affected = source.query(sql)
+    return table, affected, time.monotonic() - started

@@ -1,0 +1,82 @@
+"""A serving process: one lake, both network doors, and the file that says where they are."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from engine.errors import Conflict
+from flight.server import serve as serve_flight
+from udfs import open_lake
+from web.serve import Console
+
+ADDRESSES = "server.json"
+DRAIN_SECONDS = 10.0
+
+
+class Serving:
+    """An open lake with its doors. Close it to drain and stop."""
+
+    def __init__(self, home: Path, settings: Mapping[str, Any], allowed: list[Path]) -> None:
+        """Open `home` and start the doors. Raises Conflict, naming the address, when it is served already."""
+        try:
+            self.lake = open_lake(home, settings=settings, allowed=allowed)
+        except Conflict:
+            running = running_server(home)
+            if running:
+                raise Conflict(
+                    f"the home {home.name!r} is served already at {running['flight']}",
+                    "connect to it, stop it, or choose another --home",
+                ) from None
+            raise
+        config = self.lake.config
+        try:
+            self.flight = serve_flight(self.lake, config.flight.host, config.flight.port)
+        except BaseException:
+            self.lake.close()
+            raise
+        try:
+            self.console = Console(self.lake, host=config.web.host, port=config.web.port)
+        except BaseException:
+            self.flight.shutdown(0)
+            self.lake.close()
+            raise
+        self.addresses = {"flight": self.flight.uri, "web": self.console.url}
+        self._file = self.lake.home / ADDRESSES
+        self._file.write_text(json.dumps({**self.addresses, "pid": os.getpid()}), encoding="utf-8")
+
+    def wait(self) -> None:
+        """Wait for SIGTERM or SIGINT."""
+        stop = threading.Event()
+
+        def ask_to_stop(number: int, frame: FrameType | None) -> None:
+            stop.set()
+
+        before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            stop.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def close(self) -> None:
+        """Let what runs end, refuse what is new, and close the lake."""
+        self._file.unlink(missing_ok=True)
+        self.console.shutdown()
+        self.flight.shutdown(DRAIN_SECONDS)
+        self.lake.close()
+
+
+def running_server(home: Path) -> dict[str, Any] | None:
+    """The addresses of the server of `home`, when one runs."""
+    path = home.expanduser() / ADDRESSES
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        os.kill(int(found["pid"]), 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return found

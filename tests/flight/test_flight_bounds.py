@@ -1,0 +1,166 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import Busy, NotFound
+from engine.session import Session
+from flight.registry import Registry
+from flight.spool import Spool
+from flight.streams import has_dictionary, split
+
+
+@dataclass
+class Thing:
+    session: Session
+    busy: bool = False
+    disposable: bool = False
+    closed: int = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class World:
+    session: Session
+    clock: Clock = field(default_factory=Clock)
+
+    def registry(self, limit: int = 3) -> Registry[Thing]:
+        return Registry("things", limit, 60.0, self.clock)
+
+
+@pytest.fixture
+def world(session: Session) -> World:
+    return World(session)
+
+
+def test_a_handle_is_found_until_it_is_too_old(world: World) -> None:
+    things, thing = world.registry(), Thing(world.session)
+    handle = things.add(thing)
+    world.clock.now += 60
+    assert things.get(handle, world.session) is thing
+    world.clock.now += 1
+    with pytest.raises(NotFound, match=r"\[NOT_FOUND\].*things"):
+        things.get(handle, world.session)
+    things.sweep()
+    assert (thing.closed, len(things)) == (1, 0)
+
+
+def test_renewing_starts_the_age_again(world: World) -> None:
+    things = world.registry()
+    handle = things.add(Thing(world.session))
+    world.clock.now += 50
+    assert things.renew(handle, world.session) == world.clock.now + 60
+    world.clock.now += 50
+    things.get(handle, world.session)
+
+
+def test_what_works_is_neither_too_old_nor_evicted(world: World) -> None:
+    things, thing = world.registry(limit=1), Thing(world.session, busy=True, disposable=True)
+    handle = things.add(thing)
+    world.clock.now += 1000
+    things.sweep()
+    assert things.get(handle, world.session) is thing
+    with pytest.raises(Busy):
+        things.add(Thing(world.session))
+    assert thing.closed == 0
+
+
+def test_the_bound_evicts_what_is_disposable_and_else_refuses(world: World) -> None:
+    things = world.registry(limit=2)
+    kept = things.add(Thing(world.session))
+    old = Thing(world.session, disposable=True)
+    things.add(old)
+    things.add(Thing(world.session))
+    assert old.closed == 1
+    things.get(kept, world.session)
+    with pytest.raises(Busy, match="2 things are open"):
+        things.add(Thing(world.session))
+
+
+def test_another_profile_finds_nothing(world: World, lake: Any) -> None:
+    things, thing = world.registry(), Thing(world.session)
+    handle = things.add(thing)
+    other = lake.session("someone")
+    with pytest.raises(NotFound):
+        things.get(handle, other)
+    with pytest.raises(NotFound):
+        things.remove(handle, other)
+    assert thing.closed == 0
+
+
+def test_forgetting_a_session_closes_its_things_only(world: World, lake: Any) -> None:
+    things, mine, theirs = world.registry(), Thing(world.session), Thing(lake.session("admin"))
+    things.add(mine)
+    handle = things.add(theirs)
+    things.forget(world.session)
+    assert (mine.closed, theirs.closed) == (1, 0)
+    things.remove(handle, world.session)
+    assert theirs.closed == 1
+
+
+@pytest.mark.parametrize("memory", [0, 10_000, 10_000_000])
+def test_a_spool_gives_back_what_was_written_as_often_as_asked(memory: int) -> None:
+    schema = pa.schema([("i", pa.int64()), ("s", pa.string())])
+    batches = [pa.record_batch([pa.array([n] * 100), pa.array(["x" * 50] * 100)], schema=schema) for n in range(20)]
+    spool = Spool(schema, memory)
+    for batch in batches:
+        spool.write(batch)
+    spool.finish()
+    expected = pa.Table.from_batches(batches)
+    for _ in range(2):
+        assert pa.Table.from_batches(spool.batches(), schema) == expected
+    assert spool.rows == 2000
+    spool.close()
+
+
+def test_a_spool_of_no_rows() -> None:
+    spool = Spool(pa.schema([("i", pa.int64())]), 0)
+    spool.finish()
+    assert list(spool.batches()) == []
+
+
+def test_a_reader_of_a_spool_survives_its_close() -> None:
+    schema = pa.schema([("i", pa.int64())])
+    spool = Spool(schema, 0)
+    for n in range(3):
+        spool.write(pa.record_batch([pa.array([n])], schema=schema))
+    spool.finish()
+    reading = spool.batches()
+    first = next(reading)
+    spool.close()
+    assert [first, *reading][2].column(0).to_pylist() == [2]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.text(max_size=300)), max_size=200), st.integers(50, 5000))
+def test_splitting_keeps_every_row_and_the_bound(texts: list[str | None], limit: int) -> None:
+    batch = pa.record_batch([pa.array(range(len(texts)), pa.int64()), pa.array(texts, pa.string())], ["i", "s"])
+    parts = list(split(batch, limit))
+    assert pa.Table.from_batches(parts) == pa.Table.from_batches([batch])
+    assert all(part.num_rows == 1 or part.nbytes <= limit for part in parts)
+
+
+def test_a_dictionary_is_found_inside_other_types() -> None:
+    mood = pa.dictionary(pa.uint8(), pa.string())
+    assert has_dictionary(pa.schema([("m", mood)]))
+    assert has_dictionary(pa.schema([("m", pa.list_(pa.struct([("x", pa.map_(pa.string(), mood))])))]))
+    assert not has_dictionary(pa.schema([("m", pa.list_(pa.struct([("x", pa.string())])))]))
+
+
+def test_a_dictionary_does_not_make_single_rows() -> None:
+    words = pa.DictionaryArray.from_arrays(pa.array([n % 1000 for n in range(5000)], pa.int16()), ["x" * 900] * 1000)
+    parts = list(split(pa.record_batch([words], ["w"]), 100_000))
+    assert len(parts) == 1
