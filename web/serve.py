@@ -1,7 +1,6 @@
 """The console as a server: a socket that is bound before anything starts, and uvicorn on a thread of its own."""
 
 import ipaddress
-import logging
 import socket
 import threading
 import time
@@ -14,7 +13,7 @@ from engine.session import SessionSource
 from web.app import create_app
 
 START_SECONDS = 30
-DRAIN_SECONDS = 5  # how long a running request may take to end when the server stops
+DRAIN_SECONDS = 3  # how long a running request may take to end when the server stops
 
 
 class Console:
@@ -27,10 +26,10 @@ class Console:
         self._socket = bind(host, port)
         address, self.port = self._socket.getsockname()[:2]
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
         config = uvicorn.Config(
             create_app(source, profile=profile),
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             ws="none",
@@ -64,11 +63,13 @@ class Console:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address."""
+    """A listening socket on a loopback address. Raises Invalid, Forbidden or Conflict."""
+    if not 0 <= port <= 65535:  # the resolver would wrap it round
+        raise Invalid(f"the port {port} does not exist", "choose one from 0 to 65535; 0 is any free one")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, OverflowError):
-        raise Invalid(f"the address {host}:{port} does not exist", "use 127.0.0.1") from None
+    except OSError:
+        raise Invalid(f"the address {host!r} does not exist", "use 127.0.0.1") from None
     if not ipaddress.ip_address(address[0]).is_loopback:
         raise Forbidden(f"the console on {host!r} needs TLS and a token", "use 127.0.0.1, or a proxy that has both")
     listener = socket.socket(family, kind, protocol)

@@ -158,15 +158,19 @@ def test_an_unusable_type_is_refused_before_any_data_moves(connect: Connect, tab
 def test_a_load_without_a_mode_is_invalid(client: arrow_flight.FlightClient, table: str) -> None:
     command = messages.CommandStatementIngest(messages.TableDefinitionOptions(), table)
     writer, reader = client.do_put(descriptor(command), TWO.schema)
+    writer.done_writing()
     with pytest.raises(pa.ArrowInvalid, match="load mode"):
-        writer.write_table(TWO)
-        writer.done_writing()
         reader.read()
+    with pytest.raises(pa.ArrowInvalid):
         writer.close()
 
 
 def test_a_load_in_a_named_transaction(client: arrow_flight.FlightClient, connect: Connect, table: str) -> None:
-    begun = next(client.do_action(arrow_flight.Action("BeginTransaction", codec.encode(messages.ActionBeginTransactionRequest()))))
+    begun = next(
+        client.do_action(
+            arrow_flight.Action("BeginTransaction", codec.encode(messages.ActionBeginTransactionRequest()))
+        )
+    )
     transaction = codec.decode(begun.body.to_pybytes()).transaction_id  # type: ignore[attr-defined]
     options = messages.TableDefinitionOptions(messages.IfMissing.CREATE, messages.IfExists.FAIL)
     command = messages.CommandStatementIngest(options, table, transaction_id=transaction)
