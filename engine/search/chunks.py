@@ -15,6 +15,8 @@ from engine.errors import Invalid
 FILL = 0.9
 # Texts are worked on in blocks of so many characters: bounds memory, and lets the ratio follow the text.
 BLOCK = 16_384
+# The splitter's time grows with the square of a text without spaces; it sees so many characters at once.
+WINDOW = 4 * BLOCK
 # No chunk has more characters per token: a line of blanks or a word that is no word counts one token at any length.
 WIDEST = 8
 SMALLEST = 16
@@ -59,11 +61,16 @@ class Splitter:
         return [Chunk(number, start, start + len(piece), piece) for number, (start, piece) in enumerate(pieces)]
 
     def _pieces(self, text: str) -> Iterator[tuple[int, str]]:
-        if len(text) <= BLOCK:
-            yield from self._cut(text, 0)
-            return
-        for start, block in self._blocks.chunk_indices(text):
-            yield from self._cut(block, start)
+        at = 0
+        while at < len(text):
+            window = text[at : at + WINDOW]
+            blocks = self._blocks.chunk_indices(window) if len(window) > BLOCK else [(0, window)]
+            done = len(window)
+            if at + done < len(text) and blocks and blocks[-1][0] > 0:
+                done, _ = blocks.pop()  # it ends where the window does, so the next window begins with it
+            for start, block in blocks:
+                yield from self._cut(block, at + start)
+            at += done
 
     def _cut(self, text: str, at: int) -> Iterator[tuple[int, str]]:
         """Cut one block, which begins `at` that offset of the text."""
