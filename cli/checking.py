@@ -50,7 +50,7 @@ def _model(home: Path) -> tuple[str, str, str]:
 
     def look() -> str:
         config = load(home).config.models
-        embedder = Models(home / "cache", default=config.embedder, threads=config.threads or None).embedder()
+        embedder = Models(home / "cache", default=config.embedder, threads=config.threads).embedder()
         return f"{embedder.model_id}, {embedder.dimension} dimensions, sha256 {embedder.sha256[:12]}"
 
     return _state("embedder", look)

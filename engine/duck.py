@@ -68,12 +68,12 @@ def seal(root: Cursor, folders: Sequence[Path]) -> None:
     root.execute("set lock_configuration = true")
 
 
-def reader(cursor: Cursor, sql: str, params: Sequence[object] | None = None) -> pa.RecordBatchReader:
+def reader(cursor: Cursor, sql: str, params: object | None = None) -> pa.RecordBatchReader:
     """Start `sql` on `cursor` and return its rows as a stream of Arrow batches."""
     return (cursor.execute(sql, params) if params else cursor.execute(sql)).to_arrow_reader(BATCH_ROWS)
 
 
-def table(cursor: Cursor, sql: str, params: Sequence[object] | None = None) -> pa.Table:
+def table(cursor: Cursor, sql: str, params: object | None = None) -> pa.Table:
     """Run `sql` and return all of its rows as one Arrow table."""
     return (cursor.execute(sql, params) if params else cursor.execute(sql)).to_arrow_table()
 

@@ -31,12 +31,18 @@ class Execution:
     """One statement on one cursor. Whoever makes it calls `finish` or raises what `fail` returns, once."""
 
     def __init__(
-        self, lake: "Lake", session: "Session", sql: str, checked: guard.Checked, transaction: Transaction | None
+        self,
+        lake: "Lake",
+        session: "Session",
+        sql: str,
+        checked: guard.Checked,
+        transaction: Transaction | None,
+        statement_id: str | None = None,
     ) -> None:
         """Takes the write lock when the statement writes, then a cursor (that of `transaction` when there is one)."""
         self._lake, self.checked, self.transaction = lake, checked, transaction
         self._exits = ExitStack()
-        statement_id = secrets.token_hex(8)
+        statement_id = statement_id or secrets.token_hex(8)
         if transaction is not None:
             transaction.lock.acquire()
             self._exits.callback(transaction.lock.release)

@@ -74,7 +74,9 @@ class Lake:
             self.cursor, flush_seconds=journal.flush_seconds, buffer=journal.buffer, clock=self.clock
         )
         models = self.config.models
-        self.models = Models(self.home / "cache", default=models.embedder, threads=models.threads or None)
+        self.models = Models(
+            self.home / "cache", default=models.embedder, threads=models.threads, kept=models.question_cache
+        )
         self.corpora = Corpora(self)
         self.playbooks = Playbooks(self)
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()

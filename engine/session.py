@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.lake import Lake
 
 NO_ROWS = pa.schema([])
+Parameters = Sequence[object] | Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ class Session:
         reading = guard.Checked("DESCRIBE", True, "reads", (), False)
         execution = Execution(self._lake, self, sql, reading, self._transaction(transaction))
         try:
-            unbound = [None] * len(checked.parameters)
-            described = execution.cursor.execute(f"describe {sql}", unbound or None).fetchall()
-            fields = [pa.field(row[0], duck.arrow_type(execution.cursor, row[1])) for row in described]
+            described = duck.table(execution.cursor, f"describe {sql}", unbound(checked.parameters)).to_pylist()
+            types = [duck.arrow_type(execution.cursor, row["column_type"]) for row in described]
         except Exception as error:
             raise execution.fail(error) from None
         execution.finish()
+        fields = [pa.field(row["column_name"], kind) for row, kind in zip(described, types, strict=True)]
         return Description(pa.schema(fields), parameters, True, checked.effect)
 
     def _schema_by_running(self, sql: str, checked: guard.Checked) -> pa.Schema | None:
@@ -74,15 +75,26 @@ class Session:
         with self.run(sql) as result:
             return result.schema
 
-    def run(self, sql: str, params: Sequence[object] | None = None, *, transaction: str | None = None) -> Result:
-        """Run one statement. A read streams its rows; a statement that acts has acted when this returns."""
+    def run(
+        self,
+        sql: str,
+        params: Parameters | None = None,
+        *,
+        transaction: str | None = None,
+        statement_id: str | None = None,
+    ) -> Result:
+        """Run one statement. A read streams its rows; a statement that acts has acted when this returns.
+
+        `params`: values in the order of `Description.parameters`, or by their names.
+        `statement_id`: a name of the caller's own, by which another thread may `cancel` it meanwhile.
+        """
         checked = self._check(sql)
         if checked.kind == "USE":
             self._use(sql)
             return Result("", NO_ROWS, iter(()), rows_affected=0)
-        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction))
+        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction), statement_id)
         try:
-            reader = duck.reader(execution.cursor, sql, params)
+            reader = duck.reader(execution.cursor, sql, _named(checked.parameters, params))
             if checked.is_query and checked.effect == "reads" and transaction is None:
                 return _stream(execution, reader)
             # It acts, or its cursor is needed for the next statement of the transaction: take all rows now.
@@ -92,24 +104,26 @@ class Session:
             raise execution.fail(error) from None
         execution.statement.rows = table.num_rows
         execution.finish()
-        statement_id = execution.statement.statement_id
+        done = execution.statement.statement_id
         if not checked.is_query:
-            return Result(statement_id, NO_ROWS, iter(()), rows_affected=_count(table))
-        return Result(statement_id, table.schema, iter(table.to_batches(duck.BATCH_ROWS)))
+            return Result(done, NO_ROWS, iter(()), rows_affected=_count(table))
+        return Result(done, table.schema, iter(table.to_batches(duck.BATCH_ROWS)))
 
-    def run_many(self, sql: str, rows: pa.Table, *, transaction: str | None = None) -> int:
+    def run_many(
+        self, sql: str, rows: pa.Table, *, transaction: str | None = None, statement_id: str | None = None
+    ) -> int:
         """Run one DML statement for each row of `rows`, all or nothing; returns the rows affected."""
         checked = self._check(sql)
         if checked.is_query:
             raise Invalid("only a statement without rows can run for many parameters", "use a lateral join instead")
         values = [list(row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
-        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction))
+        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction), statement_id)
         try:
             with duck.transaction(execution.cursor, open_already=transaction is not None):
                 affected = 0
                 for row in values:
                     execution.statement.check()
-                    affected += _count(duck.table(execution.cursor, sql, row))
+                    affected += _count(duck.table(execution.cursor, sql, _named(checked.parameters, row)))
         except Exception as error:
             raise execution.fail(error) from None
         execution.finish()
@@ -125,6 +139,7 @@ class Session:
         schema: str | None = None,
         temporary: bool = False,
         transaction: str | None = None,
+        statement_id: str | None = None,
     ) -> int:
         """Write a stream of Arrow batches into `table`, all or nothing; returns the rows written.
 
@@ -136,7 +151,8 @@ class Session:
         target = Target(catalog or self.place[0], schema or self.place[1], table)
         guard.check_catalog(target.catalog)
         checked = guard.Checked("INSERT", False, "writes", (), False)
-        execution = Execution(self._lake, self, f"load {target}", checked, self._transaction(transaction))
+        within = self._transaction(transaction)
+        execution = Execution(self._lake, self, f"load {target}", checked, within, statement_id)
         try:
             with duck.transaction(execution.cursor, open_already=transaction is not None):
                 rows = load_stream(execution.cursor, reader, target, mode)
@@ -257,6 +273,20 @@ def _see_own_effects(execution: Execution) -> None:
     if transaction is not None and not transaction.wrote and checked.effect != "reads":
         execution.cursor.execute("rollback")
         execution.cursor.execute("begin")
+
+
+def _named(names: Sequence[str], params: Parameters | None) -> Parameters | None:
+    """Parameters as the engine wants them: in order for `?`, by name for `$name`."""
+    if params is None or isinstance(params, Mapping) or all(name.isdigit() for name in names):
+        return params
+    if len(params) != len(names):
+        raise Invalid(f"{len(params)} values were given for {len(names)} parameters", "give one value to each")
+    return dict(zip(names, params, strict=True))
+
+
+def unbound(names: Sequence[str]) -> Parameters:
+    """NULL for every parameter: enough to describe a statement."""
+    return [None] * len(names) if all(name.isdigit() for name in names) else dict.fromkeys(names)
 
 
 def _count(table: pa.Table) -> int:

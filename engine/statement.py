@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -30,12 +31,29 @@ class Statement:
     failure: LakehouseError | None = None  # what a kernel of it raised
     progress: tuple[int, int, str] | None = None  # done, total, of what
     rows: int = 0
+    _nested: list[Callable[[], None]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cancel(self, *, timed_out: bool = False) -> None:
         """Stop the statement: kernels poll, the engine is interrupted."""
         self.timed_out = self.timed_out or timed_out
         self.cancelled.set()
         self.interrupt()
+        with self._lock:
+            for interrupt in self._nested:
+                interrupt()
+
+    @contextmanager
+    def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """Let `cancel` call `interrupt` too: that of a cursor on which a kernel runs SQL for this statement."""
+        with self._lock:
+            self._nested.append(interrupt)
+        try:
+            self.check()  # it may have been cancelled before
+            yield
+        finally:
+            with self._lock:
+                self._nested.remove(interrupt)
 
     def check(self) -> None:
         """Raise TimedOut when the statement was cancelled. Long kernels call it between steps."""

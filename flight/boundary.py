@@ -31,8 +31,9 @@ R = TypeVar("R")
 
 
 class _Untraceable(Exception):
-    def __bool__(self) -> bool:
-        # `traceback.format_exception` asks for the truth of an exception: Arrow then falls back to the class name.
+    @property
+    def __suppress_context__(self) -> bool:  # type: ignore[override]
+        # `traceback.format_exception` reads it of every exception; when that fails, Arrow sends the class name alone.
         raise RuntimeError("no traceback leaves the process")
 
 

@@ -137,6 +137,7 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         self._service.drain()
         self._calls.wait(deadline)
         self._service.wait(deadline)
+        self._calls.wait(deadline)  # those that waited for a statement still have to send its rows
         self._watch.cancel_all()
         self._service.forget()
         # Arrow waits for every call without a bound: a statement that cannot be interrupted must not hold the process.

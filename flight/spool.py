@@ -1,10 +1,13 @@
 """Rows that are kept to be served again: in memory while they are few, in a temporary file when they are many."""
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+
+from engine.errors import NotFound
 
 MEMORY_BYTES = 1 << 20
 
@@ -21,6 +24,8 @@ class Spool:
         self._bytes = 0
         self._path: Path | None = None
         self._writer: pa.RecordBatchWriter | None = None
+        self._closed = False
+        self._lock = threading.Lock()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch."""
@@ -48,14 +53,28 @@ class Spool:
             self._writer.close()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, from the start."""
-        yield from self._held
-        if self._path is not None:
-            with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file) as reader:
-                yield from reader
+        """The rows, from the start; they can be read to their end also when it is closed meanwhile.
+
+        Raises NotFound when it was closed before.
+        """
+        with self._lock:
+            if self._closed:
+                raise NotFound("the rows are not kept any more", "run the statement again")
+            held = self._held
+            file = None if self._path is None else pa.OSFile(str(self._path), "rb")
+        return _read(held, file)
 
     def close(self) -> None:
-        """Remove the file. A reader that has it open reads on."""
-        self._held = []
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        """Drop the rows."""
+        with self._lock:
+            self._closed = True
+            self._held = []
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+
+
+def _read(held: list[pa.RecordBatch], file: pa.NativeFile | None) -> Iterator[pa.RecordBatch]:
+    yield from held
+    if file is not None:
+        with file, pa.ipc.open_stream(file) as reader:
+            yield from reader

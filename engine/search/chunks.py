@@ -78,6 +78,9 @@ class Splitter:
         if not piece:
             return
         at += len(text) - len(text.lstrip())
+        if piece.isascii() and len(piece) <= self._room:  # no tokenizer makes two tokens of one such character
+            yield at, piece
+            return
         count = self._counts([piece])[0]
         if self._fits(piece, count):
             yield at, piece
@@ -90,9 +93,11 @@ class Splitter:
             if self._fits(part, size):
                 yield at + start, part
                 continue
+            reached = start
             for inner, smaller in self._by_tokens.chunk_indices(part):
-                if start + inner < after:  # else it lies within the overlap, and so within the next part
+                if reached < after:  # else the piece before it and the next part meet, and cover this one
                     yield at + start + inner, smaller
+                    reached = start + inner + len(smaller)
 
     def _fits(self, piece: str, count: int) -> bool:
         return count <= self._room and len(piece) <= self._room * WIDEST

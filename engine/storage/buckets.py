@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from engine import duck
+from engine.errors import NotFound, nearest
+from engine.storage import ledger
 
 PRIMARY = "primary"
+BUCKETS = (PRIMARY,)
 
 
 def attach_buckets(root: duck.Cursor, home: Path) -> None:
@@ -17,8 +20,18 @@ def attach_buckets(root: duck.Cursor, home: Path) -> None:
     root.execute(
         f"attach {catalog} as {duck.identifier(PRIMARY)} (data_path {duck.literal(str(folder / 'data') + '/')})"
     )
+    ledger.prepare(root, PRIMARY)
 
 
 def blobs(home: Path, bucket: str = PRIMARY) -> Path:
     """The folder of the blobs of a bucket."""
     return home / "buckets" / bucket / "blobs"
+
+
+def find_bucket(name: str | None) -> str:
+    """The bucket of that name, the primary one for None. Raises NotFound naming the nearest."""
+    if name is None:
+        return PRIMARY
+    if name not in BUCKETS:
+        raise NotFound(f"bucket {name!r} does not exist", nearest(name, BUCKETS))
+    return name

@@ -20,7 +20,10 @@ SHORT = {
 # DuckLake refuses these, or its Parquet files lose them (a HUGEINT becomes a double, an INTERVAL its microseconds,
 # a TIMETZ its zone, and a TIME_NS ends the whole engine), so that they are kept as text.
 AS_TEXT = frozenset(
-    ("enum", "union", "bit", "hugeint", "uhugeint", "bignum", "interval", "time with time zone", "time_ns", "null")
+    (
+        "enum", "union", "bit", "hugeint", "uhugeint", "bignum", "interval", "time with time zone", "time_ns", "null",
+        "variant", "geometry",
+    )  # fmt: skip
 )
 
 
@@ -83,7 +86,7 @@ def check_names(names: Sequence[str], where: str, limit: int) -> None:
 def kept(cursor: duck.Cursor, type: str) -> str:
     """The type in which values of `type` are kept: itself, or what a bucket can store without loss.
 
-    Fixed-size arrays become lists; ENUM, UNION, BIT, HUGEINT, INTERVAL and times with a zone or nanoseconds become text.
+    Fixed-size arrays become lists; what AS_TEXT names becomes text, also inside of structs, lists and maps.
     """
     return str(cursor.dtype(_kept(cursor.dtype(type))))
 

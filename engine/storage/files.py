@@ -75,9 +75,9 @@ def stamp(path: Path) -> tuple[int, int, int]:
 def find(uri: str, format: str | None, folders: Sequence[Path], closed: Sequence[Path]) -> list[Location]:
     """The files that `uri` names: one file, those of a folder and its subfolders, or those that match a pattern.
 
-    Below a folder and for a pattern only files of known suffixes count, or all of `format` where it is given. `folders`
-    may be read, `closed` (inside of them) may not. Raises Forbidden, NotFound, or Invalid; the answer is never empty and
-    is sorted by path.
+    Below a folder and for a pattern only files of known suffixes count, and of these only `format` where it is given.
+    `folders` may be read, `closed` (inside of them) may not. The answer is never empty and sorted by path. Raises
+    Forbidden, NotFound or Invalid.
     """
     if format is not None and format not in FORMATS:
         raise Invalid(f"unknown format {format!r}", nearest(format, FORMATS))
@@ -112,17 +112,15 @@ def _path(uri: str) -> Path:
     return Path(unquote(parts.path)).absolute()
 
 
-def _expand(
-    path: Path, uri: str, folders: Sequence[Path], closed: Sequence[Path]
-) -> Iterator[tuple[Path, str | None]]:
+def _expand(path: Path, uri: str, folders: Sequence[Path], closed: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
     """Each file with its name below the folder; the name is None for a file that was named itself."""
     is_pattern = glob.has_magic(str(path)) and not path.exists()
     base = _fixed_part(path) if is_pattern else path
     _check_inside(base, uri, folders, closed)
     if is_pattern:
-        for match in glob.iglob(str(path), recursive=True):
-            if not Path(match).is_dir():
-                yield Path(match), os.path.relpath(match, base)
+        for match in base.glob(str(path.relative_to(base))):
+            if not match.name.startswith(".") and not match.is_dir():
+                yield match, os.path.relpath(match, base)
     elif path.is_dir():
         for folder, _, names in os.walk(path, onerror=_raise):
             for name in names:
@@ -201,18 +199,18 @@ def digest(locations: Iterable[Location], on_bytes: Callable[[int, int], None]) 
                 size += len(chunk)
                 on_bytes(done + size, total)
         done += size
-        _check_compression(place, lambda: on_bytes(done, total))
+        if place.compression is not None:
+            for _ in _unpacked(place):
+                on_bytes(done, total)
         found.append(SourceFile(place, sha.hexdigest(), size, before))
     return found
 
 
-def _check_compression(place: Location, on_chunk: Callable[[], None]) -> None:
-    if place.compression is None:
-        return
+def _unpacked(place: Location) -> Iterator[bytes]:
     try:
         with pa.input_stream(str(place.path), compression=place.compression) as stream:
-            while stream.read(CHUNK):
-                on_chunk()
+            while chunk := stream.read(CHUNK):
+                yield chunk
     except OSError as error:
         reason = str(error).split(". Detail")[0]
         raise Invalid(f"{place.name} is not a whole {place.compression} file: {reason}", "write it again") from None

@@ -39,7 +39,9 @@ class Formats:
         if type in ("DOUBLE", "FLOAT"):
             return self._number(cell)
         if type.startswith("DECIMAL"):
-            return f"{self._number(cell)} and cast({self.value(type, cell, 'try_cast')} as double) = {self._double(cell)}"
+            return (
+                f"{self._number(cell)} and cast({self.value(type, cell, 'try_cast')} as double) = {self._double(cell)}"
+            )
         if type == "TIMESTAMP" and self.timestamp is None:
             return f"regexp_full_match({cell}, '{MOMENT}') and {type_cast} is not null"
         if type == TIMESTAMPTZ:
@@ -144,7 +146,9 @@ def _sample(cursor: duck.Cursor, relation: str, proofs: list[Proof], formats: Fo
         f"select name, count(*){counts} from (unpivot {SAMPLE} on columns(*) into name name value cell) group by name"
     ).fetchall()
     cursor.execute(f"drop table {SAMPLE}")
-    seen = {name: {type: count == total for type, count in zip(types, fits, strict=True)} for name, total, *fits in rows}
+    seen = {
+        name: {type: count == total for type, count in zip(types, fits, strict=True)} for name, total, *fits in rows
+    }
     for proof in proofs:
         proof.seen = proof.name in seen
         if proof.seen:

@@ -79,7 +79,10 @@ def _check(name: str, value: Any) -> None:
     elif name in ("header", "strict"):
         good, wanted = isinstance(value, bool), "true or false"
     elif name == "skip":
-        good, wanted = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9, "a number of lines"
+        good, wanted = (
+            isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9,
+            "a number of lines",
+        )
     elif name in ("names", "nullstr"):
         texts = [value] if isinstance(value, str) and name == "nullstr" else value
         good = isinstance(texts, list) and bool(texts) and all(isinstance(one, str) for one in texts)
@@ -87,7 +90,7 @@ def _check(name: str, value: Any) -> None:
     elif name == "encoding":
         good, wanted = value in ENCODINGS, "one of " + ", ".join(ENCODINGS)
     elif name in ("quote", "escape", "comment", "delim", "decimal_separator"):
-        lengths = {"quote": (0, 1), "comment": (0, 1), "delim": (1, 4)}.get(name, (1, 1))
+        lengths = (0, 1) if name in ("quote", "comment") else (1, 1)
         good = isinstance(value, str) and lengths[0] <= len(value) <= lengths[1] and not set(value) & set("\n\r\0")
         wanted = "a character"
     else:

@@ -142,6 +142,8 @@ def test_a_reader_of_a_spool_survives_its_close() -> None:
     first = next(reading)
     spool.close()
     assert [first, *reading][2].column(0).to_pylist() == [2]
+    with pytest.raises(NotFound):
+        spool.batches()
 
 
 @settings(max_examples=60, deadline=None)

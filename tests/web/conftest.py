@@ -3,46 +3,18 @@
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from engine.lake import Lake
-from lakehouse import open_lake
-from web.pages import identifier
+from tests.web.seed import SEED, opened, run
+from tests.web.watched import Watched
 from web.serve import Console
 
 CHROMIUM = shutil.which("chromium")
 LAUNCH = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-SCRIPT = "<script>document.title = 'broken into'</script>"
-ODD = "odd name/with 'quotes' \"and\" ünïcödé <b>"
-
-SEED = [
-    """
-    create table workers as
-    select *
-    from (values
-        ('W-1', 'Forklift operator with OSHA-10, six years in cold storage. Drives reach trucks as well.', 'IL', 0.9),
-        ('W-2', 'Forklift driver without certificates, good references.', 'WI', 0.5),
-        ('W-3', 'Nurse with night shifts and triage.', 'IL', 0.7)
-    ) as t (worker_id, resume, state, reliability)
-    """,
-    f"create table notes as select $${SCRIPT}$$ as id, $$Ladder check {SCRIPT} every Monday$$ as text, $$<i>$$ as site",
-    f'create table {identifier(ODD)} as select 1 as "a <i>b", $${SCRIPT}$$ as c',
-    "select * from create_corpus('resumes', source := 'workers', id := 'worker_id', text := 'resume')",
-    "select * from create_corpus('safety notes/<i>', source := 'notes', id := 'id', text := 'text')",
-]
-
-
-def run(lake: Lake, sql: str, *params: object) -> list[dict[str, object]]:
-    """The rows of `sql`."""
-    return lake.session().run(sql, list(params)).rows()
-
-
-def opened(home: Path) -> Lake:
-    return open_lake(home, settings={"models.embedder": "hash:64"})
 
 
 @pytest.fixture(scope="session")
@@ -92,22 +64,6 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=LAUNCH)
     yield browser
     browser.close()
-
-
-class Watched:
-    """A page whose foreign requests and errors are collected."""
-
-    def __init__(self, context: BrowserContext, base: str) -> None:
-        self.page: Page = context.new_page()
-        self.foreign: list[str] = []
-        self.errors: list[str] = []
-        self.page.on("request", lambda request: self._request(request.url, base))
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def _request(self, url: str, base: str) -> None:
-        if not url.startswith((base + "/", "data:")):
-            self.foreign.append(url)
 
 
 @pytest.fixture(params=["script", "no script"])

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import ODD, SCRIPT, run
 
 from engine.lake import Lake
+from tests.web.seed import ODD, SCRIPT, run
 from web.serve import Console
 
 QUESTION = "forklift operator with OSHA-10"
