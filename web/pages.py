@@ -15,7 +15,17 @@ from web.render import page, segment
 ROWS = 200
 MAX_CHARACTERS = 2_000_000  # of the values in one table of a page
 PREVIEW = 20
+MAX_NAMES = 10_000
 
+DATASET = """
+select *
+from lake.datasets
+where dataset = ? and bucket = coalesce(?, bucket) and schema = coalesce(?, schema)
+order by bucket, schema != 'main', schema
+limit 1
+"""
+COLUMNS = "select * from lake.columns where (bucket, schema, dataset) = (?, ?, ?) order by position"
+VERSIONS = "select * from lake.versions where (bucket, schema, dataset) = (?, ?, ?) order by version desc"
 DATASETS = "select * from lake.datasets order by all"
 CORPORA = "select * from lake.corpora order by all"
 FUNCTIONS = "select * from lake.functions order by area, function"
@@ -79,43 +89,38 @@ async def explore(request: Request) -> Response:
     queries: dict[str, Query] = {"datasets": (DATASETS, []), "corpora": (CORPORA, []), "functions": (FUNCTIONS, [])}
     found = await ask(request, _all(queries))
     links = {
-        "datasets": {"dataset": [dataset_link(one["bucket"], one["dataset"]) for one in found["datasets"].records()]},
-        "corpora": {"corpus": [corpus_link(one["corpus"]) for one in found["corpora"].records()]},
+        "datasets": {"dataset": [dataset_link(one) for one in found["datasets"].records()]},
+        "corpora": {"corpus": [f"/explore/corpus/{segment(one['corpus'])}" for one in found["corpora"].records()]},
     }
     return page(request, "explore.html", {"links": links, **found})
 
 
-def dataset_link(bucket: str, name: str) -> str:
-    """The address of a dataset's page."""
-    return f"/explore/dataset/{segment(name)}?" + urlencode({"bucket": bucket})
-
-
-def corpus_link(name: str) -> str:
-    """The address of a corpus's page."""
-    return f"/explore/corpus/{segment(name)}"
+def dataset_link(row: Mapping[str, str]) -> str:
+    """The address of the page of a row of `lake.datasets`."""
+    place = {"bucket": row["bucket"], "schema": row["schema"]}
+    return f"/explore/dataset/{segment(row['dataset'])}?{urlencode(place)}"
 
 
 async def dataset(request: Request) -> Response:
-    """`GET /explore/dataset/{name}`: columns, first rows and versions. `?bucket=` when two buckets have the name."""
-    name, bucket = request.path_params["name"], request.query_params.get("bucket")
+    """`GET /explore/dataset/{name}`: columns, first rows and versions.
+
+    `?bucket=` and `?schema=` choose when the name is there more than once.
+    """
+    name, chosen = request.path_params["name"], request.query_params
+    wanted = [name, chosen.get("bucket"), chosen.get("schema")]
 
     def work(session: Session) -> tuple[str, dict[str, Answer]]:
-        facts = take(
-            session,
-            "select * from lake.datasets where dataset = ? and bucket = coalesce(?, bucket) order by bucket limit 1",
-            [name, bucket],
-            limit=1,
-            size=MAX_CHARACTERS,
-        )
+        facts = take(session, DATASET, wanted, limit=1, size=MAX_CHARACTERS)
         if not facts.rows:
-            names = take(session, "select dataset from lake.datasets", limit=ROWS, size=MAX_CHARACTERS)
+            names = take(session, "select dataset from lake.datasets", limit=MAX_NAMES, size=MAX_CHARACTERS)
             raise NotFound(f"dataset {name!r} does not exist", nearest(name, [row[0] for row in names.rows]))
-        place: list[object] = [facts.records()[0]["bucket"], name]
-        select = f"select * from {identifier(facts.records()[0]['bucket'], 'main', name)}"
+        found = facts.records()[0]
+        place: list[object] = [found["bucket"], found["schema"], name]
+        select = f"select * from {identifier(found['bucket'], found['schema'], name)}"
         queries: dict[str, Query] = {
-            "columns": ("select * from lake.columns where bucket = ? and dataset = ?", place),
+            "columns": (COLUMNS, place),
             "preview": (f"{select} limit {PREVIEW}", []),
-            "versions": ("select * from lake.versions where bucket = ? and dataset = ? order by version desc", place),
+            "versions": (VERSIONS, place),
         }
         return f"{select} limit 100", {"facts": facts, **_all(queries)(session)}
 

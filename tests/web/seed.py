@@ -21,6 +21,8 @@ SEED = [
     """,
     f"create table notes as select $${SCRIPT}$$ as id, $$Ladder check {SCRIPT} every Monday$$ as text, $$<i>$$ as site",
     f'create table {identifier(ODD)} as select 1 as "a <i>b", $${SCRIPT}$$ as c',
+    "create schema archive",
+    "create table archive.workers as select 'W-9' as worker_id",
     "select * from create_corpus('resumes', source := 'workers', id := 'worker_id', text := 'resume')",
     "select * from create_corpus('safety notes/<i>', source := 'notes', id := 'id', text := 'text')",
 ]

@@ -159,7 +159,7 @@ def test_explore_everything_by_its_links(page: Page) -> None:
     ):
         page.goto("/")
         page.get_by_role("link", name="Explore").click()
-        page.get_by_role("table", name=area).get_by_role("link", name=name, exact=True).click()
+        page.get_by_role("table", name=area).get_by_role("link", name=name, exact=True).first.click()
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
         assert page.title() == f"{name} · {'Dataset' if area == 'Datasets' else 'Corpus'} · Lakehouse"
     expect(page.get_by_role("heading", name="Generations")).to_be_visible()

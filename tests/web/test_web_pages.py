@@ -237,6 +237,14 @@ def test_a_dataset_shows_columns_rows_and_versions(client: httpx.Client) -> None
         assert word in shown
 
 
+def test_a_name_that_is_there_twice_is_told_apart(client: httpx.Client) -> None:
+    assert "W-1" in text(client.get("/explore/dataset/workers", params={"schema": "main"}))
+    archived = text(client.get("/explore/dataset/workers", params={"bucket": "primary", "schema": "archive"}))
+    assert "W-9" in archived
+    assert "W-1" not in archived
+    assert client.get("/explore/dataset/workers", params={"schema": "nope"}).status_code == 404
+
+
 def test_a_corpus_shows_its_facts_and_generations(client: httpx.Client) -> None:
     shown = text(client.get("/explore/corpus/resumes"))
     for word in ("hash:64", "Generations", "live"):
