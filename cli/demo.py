@@ -150,7 +150,10 @@ class Walk:
         self.title("A question to every corpus, with the origin of each row")
         self.show("select _rank, _corpus, id, content\nfrom matrix_search('who may operate a reach truck at night?')")
         self.title("A quoted answer, with citations")
-        self.show("select answer, grounded from ask('what certification does a forklift operator need?')")
+        self.show(
+            "select cited.corpus, cited.id, cited.quote\n"
+            "from ask('what certification does a forklift operator need?'), unnest(citations) as quoted(cited)"
+        )
 
     def outcomes_improve_them(self) -> None:
         """Record who proved right, and show that a paraphrase finds him better and nothing else moved."""

@@ -11,7 +11,7 @@ import pyarrow.ipc as ipc
 
 Format = Literal["table", "csv", "json", "arrow"]
 SHOWN_ROWS = 40
-WIDEST_CELL = 60
+WIDEST_CELL = 100
 
 
 def show(table: pa.Table, affected: int | None, how: Format, seconds: float | None = None) -> None:

@@ -31,6 +31,7 @@ class Statement:
     failure: LakehouseError | None = None  # what a kernel of it raised
     progress: tuple[int, int, str] | None = None  # done, total, of what
     rows: int = 0
+    writer: threading.Lock = field(default_factory=threading.Lock)  # its kernels run side by side; one of them writes
     _nested: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

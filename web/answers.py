@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,14 +45,24 @@ class Answer:
     @property
     def cells(self) -> list[list[Cell]]:
         """The rows as tables show them."""
-        moments = [column.type.startswith("TIMESTAMP") for column in self.columns]
+        return [[cell(value) for value in row] for row in self._readable(str)]
+
+    @property
+    def brief_cells(self) -> list[list[Cell]]:
+        """Like `cells`, with moments to the second."""
         return [
-            [
-                cell(value.replace("T", " ") if value and moment else value)
-                for value, moment in zip(row, moments, strict=True)
-            ]
-            for row in self.rows
+            [cell(value) for value in row]
+            for row in self._readable(lambda moment: moment.partition(".")[0].rstrip("Z"))
         ]
+
+    def _readable(self, moment: Callable[[str], str]) -> Iterator[list[Any]]:
+        """The rows with their timestamps written the way people write them, then as `moment` does."""
+        dated = [column.type.startswith("TIMESTAMP") for column in self.columns]
+        for row in self.rows:
+            yield [
+                moment(value.replace("T", " ")) if value and is_moment else value
+                for value, is_moment in zip(row, dated, strict=True)
+            ]
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as dictionaries."""

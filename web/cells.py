@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 WRAPPED_CHARACTERS = 48  # a longer cell is broken into lines
-SHOWN_CHARACTERS = 240  # of a cell in a table; the rest opens on demand
+SHOWN_CHARACTERS = 140  # of a cell in a table; the rest opens on demand
 KEPT_CHARACTERS = 20_000  # of a cell in a page at all
 
 SQL_NAMES = {
@@ -160,7 +160,7 @@ def cell(value: object) -> Cell:
     if len(text) <= SHOWN_CHARACTERS:
         return Cell(text)
     kept = text[:KEPT_CHARACTERS] + (f" … ({len(text):,} characters in all)" if len(text) > KEPT_CHARACTERS else "")
-    return Cell(shorten(text, SHOWN_CHARACTERS // 2), kept)
+    return Cell(shorten(text, SHOWN_CHARACTERS - 30), kept)
 
 
 def shorten(text: str, length: int) -> str:

@@ -17,8 +17,7 @@ MAX_CHARACTERS = 2_000_000  # of the values in one table of a page
 PREVIEW = 20
 MAX_NAMES = 10_000
 
-DATASET = """
-select *
+DATASET = """select *
 from lake.datasets
 where dataset = ? and bucket = coalesce(?, bucket) and schema = coalesce(?, schema)
 order by bucket, schema != 'main', schema
@@ -29,16 +28,14 @@ VERSIONS = "select * from lake.versions where (bucket, schema, dataset) = (?, ?,
 DATASETS = "select * from lake.datasets order by all"
 CORPORA = "select * from lake.corpora order by all"
 FUNCTIONS = "select * from lake.functions order by area, function"
-ERRORS = """
-select date_trunc('second', ts) as ts, code, message, hint, sql, actor
+ERRORS = """select ts, code, message, hint, sql, actor
 from lake.errors
-order by lake.errors.ts desc
+order by ts desc
 limit 50
 """
-STATEMENTS = """
-select date_trunc('second', ts) as ts, sql, status, outcome, rows, milliseconds, progress, profile, statement_id
+STATEMENTS = """select ts, sql, status, outcome, rows, milliseconds, progress, profile, statement_id
 from lake.statements
-order by lake.statements.ts desc
+order by ts desc
 limit 50
 """
 

@@ -17,7 +17,7 @@ SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s|$)|\n\s*\n|$)", re.DOTALL)
 DOCUMENTS = 5  # documents whose sentences are looked at
 SENTENCES = 40  # sentences that are embedded, at most
 QUOTES = 3
-SHORTEST = 20  # characters of a sentence that can be an answer
+FEWEST_WORDS = 5  # of a sentence that can be an answer: less is a heading or a fragment
 NEAR_BEST = 0.75  # share of the best sentence's cosine that a further quote must reach
 NOTHING = "Nothing in the searched corpora answers this."
 MODEL = "extractive"
@@ -91,5 +91,5 @@ def sentences(place: Place) -> list[Quote]:
     return [
         Quote(one.corpus, one.id, one.quote, offset + one.start, offset + one.start + len(one.quote))
         for one in found
-        if len(one.quote) >= SHORTEST
+        if len(one.quote.split()) >= FEWEST_WORDS
     ]

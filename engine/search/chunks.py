@@ -95,7 +95,7 @@ class Splitter:
                 continue
             reached = start
             for inner, smaller in self._by_tokens.chunk_indices(part):
-                if reached < after:  # else the piece before it and the next part meet, and cover this one
+                if reached < after and start + inner < after:  # else its neighbours cover it
                     yield at + start + inner, smaller
                     reached = start + inner + len(smaller)
 

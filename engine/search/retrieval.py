@@ -16,7 +16,6 @@ from engine.search.generation import Generation
 from engine.search.segment import Segment
 from engine.search.vectors import Vectors, best
 
-
 DECIMALS = 6  # a matrix product may differ in the last bit between equal rows; equal rows must tie
 
 

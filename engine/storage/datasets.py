@@ -88,6 +88,13 @@ def working(lake: "Lake", statement: Statement | None = None) -> Iterator[duck.C
         cursor.close()
 
 
+@contextmanager
+def writing(lake: "Lake", statement: Statement) -> Iterator[None]:
+    """Hold the write lock of the lake for one call: other calls of the same statement wait for it, too."""
+    with statement.writer, lake.writing(statement.statement_id):
+        yield
+
+
 def places(cursor: duck.Cursor) -> list[Place]:
     """Every dataset of every bucket."""
     return [

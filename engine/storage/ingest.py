@@ -16,7 +16,7 @@ from engine.statement import Statement
 from engine.storage import columns, ducklake, files, ledger, merge, options
 from engine.storage.buckets import find_bucket
 from engine.storage.columns import Column, fold, pick, quoted
-from engine.storage.datasets import State, check_name, look, working
+from engine.storage.datasets import State, check_name, look, working, writing
 from engine.storage.files import SourceFile
 from engine.storage.readers import columnar, delimited, nested
 from engine.storage.readers.reading import Reading, Wish
@@ -109,7 +109,7 @@ class Ingestion:
             self._statement.check()
             if plan.status == "unchanged":
                 return self._unchanged(cursor, plan)
-            with self._lake.writing(self._statement.statement_id):
+            with writing(self._lake, self._statement):
                 if look(cursor, self._bucket, self._name) == plan.state:
                     return self._write(cursor, plan)
         raise Busy(f"the dataset {self._name!r} changes all the time", "try again in a moment")
@@ -218,7 +218,7 @@ class Ingestion:
 
     def _entries(self, plan: Plan, reading: Reading, version: int, fingerprint: str) -> list[ledger.Entry]:
         now = int(self._lake.clock() * 1e6)
-        key = list(plan.key) or plan.state.key or None
+        key = list(plan.key or (plan.state.key if plan.status == "appended" else ())) or None
         return [
             ledger.Entry(
                 now, plan.state.place.name, version, plan.status, self._request.uri, file.name, file.sha256, file.bytes,

@@ -9,7 +9,7 @@ from engine.statement import Statement
 from engine.storage import ducklake, ledger
 from engine.storage.buckets import BUCKETS
 from engine.storage.columns import fold, pick
-from engine.storage.datasets import SCHEMA, State, existing, working
+from engine.storage.datasets import SCHEMA, State, existing, working, writing
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -19,7 +19,7 @@ KEYS = "lakehouse_keys"
 
 def drop_dataset(lake: "Lake", statement: Statement, name: str | None) -> dict[str, Any]:
     """Drop a dataset; earlier versions can still be restored. One that was dropped before answers `absent`."""
-    with working(lake, statement) as cursor, lake.writing(statement.statement_id):
+    with working(lake, statement) as cursor, writing(lake, statement):
         try:
             state = existing(cursor, name)
         except NotFound:
@@ -51,7 +51,7 @@ def delete_rows(
     """
     if reason is None or not reason.strip():
         raise Invalid("a reason is needed", "delete_rows('workers', 'W-1', 'asked to be forgotten')")
-    with working(lake, statement) as cursor, lake.writing(statement.statement_id):
+    with working(lake, statement) as cursor, writing(lake, statement):
         state = existing(cursor, name)
         bucket, place = state.place.bucket, state.place
         wanted = _wanted(state, keys)

@@ -8,7 +8,7 @@ from engine.statement import Statement
 from engine.storage import ducklake, ledger
 from engine.storage.buckets import BUCKETS
 from engine.storage.columns import fold, missing
-from engine.storage.datasets import SCHEMA, Place, working
+from engine.storage.datasets import SCHEMA, Place, working, writing
 from engine.storage.removal import record
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def rollback(lake: "Lake", statement: Statement, name: str | None, version: int 
     """
     if name is None or version is None:
         raise Invalid("a dataset and a version are needed", "see lake.versions")
-    with working(lake, statement) as cursor, lake.writing(statement.statement_id):
+    with working(lake, statement) as cursor, writing(lake, statement):
         lives = _lives(cursor, name)
         place, past = lives[-1]
         _check_version(place, [life for _, life in lives], version)

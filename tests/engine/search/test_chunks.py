@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Invalid
@@ -78,6 +78,17 @@ def check(text: str, chunks: list[Chunk], size: int) -> None:
     assert [text[at] for at in range(len(text)) if not covered[at] and not text[at].isspace()] == []
 
 
+@example(
+    text="forklift " * 4
+    + "##forklift ###"
+    + "forklift forklift #"
+    + "forklift " * 3
+    + "#"
+    + "forklift " * 3
+    + "##forklift forklift ####forklift ##forklift forklift #",
+    size=16,
+    overlap=None,
+)
 @settings(deadline=None, max_examples=150)
 @given(text=TEXTS, size=st.sampled_from([16, 24, 64, 256]), overlap=st.sampled_from([None, 0, 5]))
 def test_any_text(text: str, size: int, overlap: int | None) -> None:

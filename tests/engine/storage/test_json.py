@@ -38,9 +38,10 @@ def test_read(desk: Desk, name: str, text: str, types: dict[str, str], rows: lis
     assert desk.types(dataset) == types
     if rows:
         assert desk.rows(f"from {dataset}") == rows
-    assert desk.rows(f"select count(*) from {dataset}")[0][0] == desk.rows(
-        "select rows from lake.ingests where dataset = ?", dataset
-    )[0][0]
+    assert (
+        desk.rows(f"select count(*) from {dataset}")[0][0]
+        == desk.rows("select rows from lake.ingests where dataset = ?", dataset)[0][0]
+    )
 
 
 def test_every_value_stays_as_it_was(desk: Desk) -> None:
