@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from engine import catalogue, duck, faults, guard
 from engine.access.roles import Role
 from engine.config import Loaded, load
@@ -25,6 +27,7 @@ from engine.storage.buckets import attach_buckets
 from sql import Script, scripts
 
 WATCH_SECONDS = 0.1
+KEPT_TYPES = 1000
 
 
 class Lake:
@@ -52,6 +55,7 @@ class Lake:
         self.running: dict[str, Statement] = {}
         self.functions: Mapping[str, catalogue.Function] = {}
         self._kernels: list[object] = []
+        self._arrow_types: dict[str, pa.DataType] = {}
         self._write_lock = WriteLock(self.config.engine.lock_seconds)
         self._closed = threading.Event()
         self._open()
@@ -145,6 +149,19 @@ class Lake:
             return guard.check(cursor, sql, self.functions, self.config.engine.statement_bytes)
         finally:
             cursor.close()
+
+    def arrow_type(self, sql_type: str) -> pa.DataType:
+        """The Arrow type of a SQL type; the usual ones are asked of the engine once."""
+        found = self._arrow_types.get(sql_type)
+        if found is None:
+            cursor = self.root.cursor()
+            try:
+                found = duck.arrow_type(cursor, sql_type)
+            finally:
+                cursor.close()
+            if len(self._arrow_types) < KEPT_TYPES:
+                self._arrow_types[sql_type] = found
+        return found
 
     def catalogs(self) -> list[str]:
         """The names of the attached catalogs that clients see."""

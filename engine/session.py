@@ -62,7 +62,7 @@ class Session:
         execution = Execution(self._lake, self, sql, reading, self._transaction(transaction))
         try:
             described = duck.table(execution.cursor, f"describe {sql}", unbound(checked.parameters)).to_pylist()
-            types = [duck.arrow_type(execution.cursor, row["column_type"]) for row in described]
+            types = [self._lake.arrow_type(row["column_type"]) for row in described]
         except Exception as error:
             raise execution.fail(error) from None
         execution.finish()

@@ -180,8 +180,6 @@ class Service:
         return affected
 
     def _update_many(self, caller: Caller, statement: Statement, bound: pa.Table) -> int:
-        if bound.num_rows == 0:
-            return 0
         with caller.watch(statement.cancel):
             return statement.session.run_many(
                 statement.sql, bound, transaction=statement.transaction, statement_id=statement.statement_id

@@ -60,7 +60,7 @@ class Answer:
         dated = [column.type.startswith("TIMESTAMP") for column in self.columns]
         for row in self.rows:
             yield [
-                moment(value.replace("T", " ")) if value and is_moment else value
+                moment(value.replace("T", " ")) if is_moment and isinstance(value, str) else value
                 for value, is_moment in zip(row, dated, strict=True)
             ]
 

@@ -16,6 +16,7 @@ from engine.session import Session, SessionSource
 T = TypeVar("T")
 
 THREADS = 16  # statements of the door that run at once; further requests wait for their turn
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ async def begin(request: Request, work: Callable[[Session], T]) -> tuple[Session
     gone = asyncio.ensure_future(_client_gone(request))
     try:
         await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
+    finally:
+        gone.cancel()
+        while not running.done():  # again and again: the next statement of `work` may have begun in between
             session.close()
-        return session, await running
+            await asyncio.wait((running,), timeout=POLL_SECONDS)
+    try:
+        return session, running.result()
     except BaseException:
         session.close()
         raise
-    finally:
-        gone.cancel()
 
 
 async def ask(request: Request, work: Callable[[Session], T]) -> T:

@@ -49,29 +49,37 @@ class Corpora:
         """Made by the lake, before its SQL is installed."""
         self._lake = lake
         self._open: dict[str, Generation] = {}
+        self._known: dict[str, Definition] | None = None  # by name; this process is the only one that changes them
         self._lock = threading.Lock()
         self._building: set[str] = set()
 
     # -- definitions ---------------------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """The names of all corpora that have a live generation, sorted."""
-        with self._lake.control() as cursor:
-            return [name for (name,) in cursor.execute("select corpus from control.live order by corpus").fetchall()]
+        """The names of all corpora, sorted. Each has a live generation: both come into being in one transaction."""
+        return sorted(self._definitions())
 
     def definition(self, corpus: str) -> Definition:
         """The definition of a corpus; raises NotFound naming the nearest."""
-        with self._lake.control() as cursor:
-            row = cursor.execute(f"select {COLUMNS} from control.corpus where corpus = ?", [corpus]).fetchone()
-            known = [name for (name,) in cursor.execute("select corpus from control.corpus").fetchall()]
-        if row is None:
+        known = self._definitions()
+        if corpus not in known:
             raise NotFound(f"corpus {corpus!r} does not exist", nearest(corpus, known))
-        return Definition(*row)
+        return known[corpus]
 
     def exists(self, corpus: str) -> bool:
         """Whether there is a corpus of that name."""
-        with self._lake.control() as cursor:
-            return bool(cursor.execute("select 1 from control.corpus where corpus = ?", [corpus]).fetchall())
+        return corpus in self._definitions()
+
+    def _definitions(self) -> dict[str, Definition]:
+        with self._lock:
+            known = self._known
+        if known is None:
+            with self._lake.control() as cursor:
+                rows = cursor.execute(f"select {COLUMNS} from control.corpus").fetchall()
+            known = {row[0]: Definition(*row) for row in rows}
+            with self._lock:
+                self._known = known
+        return known
 
     def refuse_other(self, wanted: Definition) -> None:
         """Raise Conflict when the corpus exists with another definition."""
@@ -152,6 +160,7 @@ class Corpora:
             body = {"generation": name, "previous": previous[0] if previous else None, "why": why, **facts}
             self._lake.journal.record_within(cursor, "swap", corpus, body, actor)
         with self._lock:
+            self._known = None
             current = self._open.get(corpus)
             shared = (
                 {part.folder: segment for part, segment in zip(current.manifest.parts, current.segments, strict=True)}
@@ -170,6 +179,7 @@ class Corpora:
             self._lake.journal.record_within(cursor, "swap", corpus, {"generation": None, "why": "dropped"}, actor)
         with self._lock:
             self._open.pop(corpus, None)
+            self._known = None
         shutil.rmtree(self.folder(corpus), ignore_errors=True)
 
     def _retire(self, corpus: str) -> None:

@@ -79,8 +79,8 @@ def dense(scope: Scope, questions: Vectors, depth: int) -> list[Found]:
                 by_document = np.maximum.reduceat(scores, first)
                 by_document[~mask[rows]] = -np.inf
                 for at in best(by_document, depth).tolist():
-                    end = first[at + 1] if at + 1 < len(first) else len(scores)
-                    chunk = int(first[at] + np.argmax(scores[first[at] : end]))
+                    start, end = first[at], first[at + 1] if at + 1 < len(first) else len(scores)
+                    chunk = int(start if end - start == 1 else start + np.argmax(scores[start:end]))
                     place = Place(generation, segment, chunk, int(rows[at]))
                     answer[Key(generation.corpus, segment.ids[place.document])] = Hit(float(by_document[at]), place)
     return found

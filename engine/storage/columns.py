@@ -19,12 +19,10 @@ SHORT = {
 }
 # DuckLake refuses these, or its Parquet files lose them (a HUGEINT becomes a double, an INTERVAL its microseconds,
 # a TIMETZ its zone, and a TIME_NS ends the whole engine), so that they are kept as text.
-AS_TEXT = frozenset(
-    (
-        "enum", "union", "bit", "hugeint", "uhugeint", "bignum", "interval", "time with time zone", "time_ns", "null",
-        "variant", "geometry",
-    )  # fmt: skip
-)
+AS_TEXT = {
+    "enum", "union", "bit", "hugeint", "uhugeint", "bignum", "interval", "time with time zone", "time_ns", "null",
+    "variant", "geometry",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

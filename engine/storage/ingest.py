@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine import duck
-from engine.errors import Busy, Conflict, Internal, Invalid, nearest
+from engine.errors import Conflict, Internal, Invalid, nearest
 from engine.statement import Statement
 from engine.storage import columns, ducklake, files, ledger, merge, options
 from engine.storage.buckets import find_bucket
@@ -32,7 +32,6 @@ READERS = {
     "parquet": columnar.read_parquet,
     "arrow": columnar.read_arrow,
 }
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -103,16 +102,16 @@ class Ingestion:
                 raise
 
     def _attempt(self, cursor: duck.Cursor, sources: list[SourceFile]) -> Outcome:
-        """Plan, take the lock, and write when the dataset is still as it was planned for."""
-        for _ in range(ATTEMPTS):
-            plan = self._plan(cursor, look(cursor, self._bucket, self._name), sources)
+        """Plan, take the lock, plan again if the dataset has changed in the meantime, and write."""
+        plan = self._plan(cursor, look(cursor, self._bucket, self._name), sources)
+        if plan.status == "unchanged":
+            return self._unchanged(plan)
+        with writing(self._lake, self._statement):
+            now = look(cursor, self._bucket, self._name)
+            if now != plan.state:
+                plan = self._plan(cursor, now, sources)
             self._statement.check()
-            if plan.status == "unchanged":
-                return self._unchanged(cursor, plan)
-            with writing(self._lake, self._statement):
-                if look(cursor, self._bucket, self._name) == plan.state:
-                    return self._write(cursor, plan)
-        raise Busy(f"the dataset {self._name!r} changes all the time", "try again in a moment")
+            return self._unchanged(plan) if plan.status == "unchanged" else self._write(cursor, plan)
 
     def _on_bytes(self, done: int, total: int) -> None:
         self._statement.check()
@@ -228,7 +227,7 @@ class Ingestion:
             for file in plan.new
         ]  # fmt: skip
 
-    def _unchanged(self, cursor: duck.Cursor, plan: Plan) -> Outcome:
+    def _unchanged(self, plan: Plan) -> Outcome:
         version = max(entry.version for entry in plan.state.contents)
         return self._outcome(plan, version, 0, 0, 0, columns.fingerprint(plan.state.columns))
 

@@ -55,3 +55,13 @@ def query(client: arrow_flight.FlightClient, sql: str, **options: Any) -> pa.Tab
 
 def action(client: arrow_flight.FlightClient, kind: str, body: bytes = b"") -> list[bytes]:
     return [result.body.to_pybytes() for result in client.do_action(arrow_flight.Action(kind, body))]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> float:
+    """Wait until `condition`; returns how long it took."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > seconds:
+            raise AssertionError(f"not within {seconds} s")
+        time.sleep(0.005)
+    return time.monotonic() - started

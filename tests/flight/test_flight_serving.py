@@ -21,20 +21,10 @@ from engine.lake import Lake
 from flight import codec, messages
 from flight.server import Server, serve
 from flight.service import Limits
-from tests.flight.door import Acts, Connect, action, descriptor, query
+from tests.flight.door import Acts, Connect, action, descriptor, query, wait_for
 
 ENDLESS = "select count(*) from range(100_000_000_000) as a(i), range(1000) as b(j) where hash(i + j) = 1"
 ENDLESS_ROWS = "select i, i * 2 as j from range(100_000_000_000) as r(i)"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> float:
-    """Wait until `condition`; returns how long it took."""
-    started = time.monotonic()
-    while not condition():
-        if time.monotonic() - started > seconds:
-            raise AssertionError(f"not within {seconds} s")
-        time.sleep(0.005)
-    return time.monotonic() - started
 
 
 def running(lake: Lake, sql: str) -> bool:

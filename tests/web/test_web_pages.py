@@ -152,6 +152,12 @@ def test_a_result_is_shown_with_types(client: httpx.Client) -> None:
     assert "n INTEGER t VARCHAR z INTEGER 1 two NULL" in shown
 
 
+def test_moments_are_exact_and_readable(client: httpx.Client) -> None:
+    shown = text(statement(client, "select timestamptz '2026-01-02 03:04:05.678Z' as a, [timestamp '2026-01-02'] as b"))
+    assert "2026-01-02 03:04:05.678Z" in shown
+    assert '["2026-01-02T00:00:00"]' in shown
+
+
 def test_the_statement_stays_as_it_was_typed(client: httpx.Client) -> None:
     typed = "\n\nselect '</textarea><b>' as a,\n  'x\ny' as b"
     response = client.post("/sql", data={"statement": typed.replace("\n", "\r\n")})

@@ -1,0 +1,82 @@
+"""The words of a statement as DuckDB's own lexer reads them: without comments, names without their quotes."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine import duck
+
+# The parser takes these for spaces, the lexer for letters: `control\u00a0.\u00a0journal` would pass as another name.
+SPACES = re.compile(r"[\x85\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]")
+QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+WORD = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*")
+SYMBOL = re.compile(r"[()\[\]{}.,;]|[^\s\w()\[\]{}.,;]+")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token. `text` is in lower case, but for strings; `start` counts bytes of the text that was read."""
+
+    kind: str  # identifier, keyword, operator, numeric_const, string_const
+    text: str
+    start: int
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it may be a name: many keywords may."""
+        return self.kind == "identifier" or (self.kind == "keyword" and self.text[:1].isalpha())
+
+    def is_word(self, *words: str) -> bool:
+        """Whether it is one of these keywords, not a quoted name that looks like one."""
+        return self.kind == "keyword" and self.text in words
+
+
+def read(sql: str) -> list[Token]:
+    """The tokens of `sql`, in order."""
+    data = plain(sql).encode()
+    found = duck.tokens(data.decode())
+    ends = [start for start, _ in found[1:]] + [len(data)]
+    return [
+        Token(kind, _text(kind, data[start:end].decode("utf-8", "replace")), start)
+        for (start, kind), end in zip(found, ends, strict=True)
+    ]
+
+
+def plain(sql: str) -> str:
+    """`sql` with every space a plain one; offsets of `read` count in this text."""
+    return SPACES.sub(" ", sql)
+
+
+def _text(kind: str, part: str) -> str:
+    if kind == "identifier" and (quoted := QUOTED.match(part)):
+        return quoted.group(1).replace('""', '"').lower()
+    if kind == "string_const":
+        return part
+    found = WORD.match(part) or SYMBOL.match(part)
+    return found.group(0).lower() if found else part.strip()
+
+
+def calls(tokens: Sequence[Token]) -> Iterator[str]:
+    """The names that stand before a bracket: functions, and some that are none."""
+    for token, following in zip(tokens, tokens[1:], strict=False):
+        if token.is_name and following.text == "(":
+            yield token.text
+
+
+def qualifiers(tokens: Sequence[Token]) -> Iterator[str]:
+    """The names that stand before a dot: catalogs, schemas, tables."""
+    for token, following in zip(tokens, tokens[1:], strict=False):
+        if token.is_name and following.text == ".":
+            yield token.text
+
+
+def name_at(tokens: Sequence[Token], at: int) -> tuple[tuple[str, ...], int]:
+    """The dotted name that begins at `at`, by its parts, and where it ends; no parts when none begins there."""
+    parts: list[str] = []
+    while at < len(tokens) and tokens[at].is_name:
+        parts.append(tokens[at].text)
+        at += 1
+        if at + 1 >= len(tokens) or tokens[at].text != ".":
+            break
+        at += 1
+    return tuple(parts), at
