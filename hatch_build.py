@@ -28,8 +28,11 @@ class RoomsUnderOneName(BuildHookInterface[Any]):
         package = self.staging / "lakehouse"
         package.mkdir()
         for room in ROOMS:
-            shutil.copytree(root / room, package / room, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+            shutil.copytree(
+                root / room, package / room, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "node_modules")
+            )
         shutil.copy(root / "lakehouse.py", package / "__init__.py")
+        (package / "__main__.py").write_text("from lakehouse import main\n\nmain()\n", encoding="utf-8")
         for module in package.rglob("*.py"):
             source = module.read_text(encoding="utf-8")
             module.write_text(CROSS_ROOM.sub(r"\1from lakehouse.\2", source), encoding="utf-8")

@@ -52,3 +52,11 @@ def read(cursor: duck.Cursor) -> Mapping[str, Function]:
             raise Internal(f"the function {name} declares no effect", "add an @effect line to its comment")
         found[name] = Function(name, area, cast(Effect, effect), tuple(parameters), required, signature)
     return found
+
+
+def taken(cursor: duck.Cursor) -> frozenset[str]:
+    """The names of all functions, ours and the engine's: a macro of such a name would stand before them."""
+    rows = cursor.execute(
+        "select distinct lower(function_name) from duckdb_functions() where database_name in ('system', 'fn')"
+    ).fetchall()
+    return frozenset(name for (name,) in rows)

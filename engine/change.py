@@ -45,7 +45,8 @@ def read(tokens: Sequence[Token]) -> Change | None:
     if what == "index" and at < len(tokens) and tokens[at].is_word("on"):
         table, _ = name_at(tokens, at + 1)
         names.append(table)
-    return Change(header[0], what, tuple(names), "temp" in header or "temporary" in header)
+    folded = tuple(tuple(part.lower() for part in name) for name in names)
+    return Change(header[0], what, folded, "temp" in header or "temporary" in header)
 
 
 def _names(tokens: Sequence[Token], at: int) -> tuple[list[tuple[str, ...]], int]:

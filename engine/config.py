@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from engine.errors import Invalid, nearest
 
@@ -129,13 +130,12 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
 
     Raises Invalid for a file that is not TOML, an unknown key or a value of the wrong type.
     """
-    path = home / "lakehouse.toml"
+    _refuse_unknown_environment()
     layers = [
-        ("lakehouse.toml", _flatten(_read_toml(path))),
-        ("environment", _flatten(EnvSettingsSource(Config)())),
+        ("lakehouse.toml", _flatten(_read_toml(home / "lakehouse.toml"))),
+        ("environment", _flatten(_read_environment())),
         ("argument", dict(overrides or {})),
     ]
-    _refuse_unknown_environment()
     origins: dict[str, str] = {}
     merged: dict[str, dict[str, Any]] = {}
     for origin, values in layers:
@@ -157,12 +157,24 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"lakehouse.toml is not valid TOML: {error}", "correct or remove the line") from None
+    except OSError as error:
+        raise Invalid(f"lakehouse.toml cannot be read: {error.strerror}", "correct its rights or remove it") from None
+
+
+def _read_environment() -> dict[str, Any]:
+    try:
+        return EnvSettingsSource(Config)()
+    except SettingsError as error:
+        raise Invalid(
+            f"a setting of the environment is not valid JSON: {error}",
+            'a list is written as LAKEHOUSE_INGEST__ALLOWED=\'["/data"]\'',
+        ) from None
 
 
 def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for section, keys in values.items():
-        if isinstance(keys, Mapping):
+        if isinstance(keys, Mapping) and section in Config.sections:
             flat.update({f"{section}.{name}": value for name, value in keys.items()})
         else:
             flat[section] = keys

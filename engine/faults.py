@@ -1,6 +1,7 @@
 """From what the engine says to what the user reads: DuckDB's exceptions become errors of ours, without paths."""
 
 import re
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -25,9 +26,22 @@ KINDS: tuple[tuple[type[Exception], type[LakehouseError], str | None], ...] = (
     (duckdb.ConstraintException, Conflict, "correct the rows and repeat"),
     (duckdb.TransactionException, Conflict, "repeat the transaction"),
     (duckdb.OutOfMemoryException, Busy, "narrow the statement or raise [engine] memory_limit"),
+    (duckdb.ConnectionException, Conflict, "open the lake again"),
     (duckdb.FatalException, Internal, "the engine must be reopened: restart the server"),
     (duckdb.InternalException, Internal, "please report it"),
 )
+NAMED: dict[str, type[duckdb.Error]] = {
+    "transactioncontext": duckdb.TransactionException,
+    **{
+        name.removesuffix("Exception").lower(): kind
+        for name, kind in vars(duckdb).items()
+        if name.endswith("Exception")
+    },
+}
+PREFIX = re.compile(r"^([A-Za-z][A-Za-z ]{2,30}) Error: ")
+OPEN_ELSEWHERE = ("Could not set lock on file", "Conflicting lock", "handle conflict")
+TOO_DEEP = "Max expression depth limit"
+UNREADABLE_VALUE = "Unable to cast Python instance"
 
 
 def translate(error: BaseException, home: str = "") -> LakehouseError:
@@ -35,26 +49,45 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
     if isinstance(error, LakehouseError):
         return error
     text = str(error).partition("\n\nAt:\n")[0]
-    coded = parse(text) if KERNEL_FAILED in text else None
-    if coded:
-        return coded
     if KERNEL_FAILED in text:
-        return Internal(scrub(text.partition(KERNEL_FAILED)[2].lstrip(": "), home))
-    if "No space left on device" in text or "could not allocate" in text.lower():
+        return parse(text) or Internal(scrub(text.partition(KERNEL_FAILED)[2].lstrip(": "), home))
+    kind = _kind(error, text)
+    message = scrub(_first_line(text), home)
+    if issubclass(kind, duckdb.IOException | OSError) and "No space left on device" in text:
         return Busy("the disk is full", "free space and repeat; nothing was half-written")
-    if "INTERRUPT" in text:
-        return TimedOut("the statement was cancelled", "repeat it or narrow it")
-    for kind, ours, hint in KINDS:
-        if isinstance(error, kind):
-            return ours(scrub(_first_line(text), home), hint)
-    if isinstance(error, duckdb.CatalogException):
+    for theirs, ours, hint in KINDS:
+        if issubclass(kind, theirs):
+            return ours(message, hint)
+    if issubclass(kind, duckdb.CatalogException) or (message.startswith("Catalog ") and "does not exist" in message):
         return _catalog_error(text, home)
-    if isinstance(error, duckdb.BinderException | duckdb.ParserException):
-        return Invalid(scrub(_first_line(text), home) + _place(text), _candidates(text))
-    if isinstance(error, duckdb.Error | pa.ArrowInvalid | ValueError | TypeError | OverflowError):
+    if issubclass(kind, duckdb.BinderException | duckdb.ParserException):
+        if TOO_DEEP in message:
+            return Invalid("the statement is nested too deeply", "split it")
+        return Invalid(message + _place(text), _candidates(text) or "correct the statement")
+    if issubclass(kind, duckdb.Error | pa.ArrowInvalid | ValueError | TypeError | OverflowError):
         kind_of_error = Conflict if "onflict" in text and "ransaction" in text else Invalid
-        return kind_of_error(scrub(_first_line(text), home), "correct the statement or its values")
-    return Internal(scrub(_first_line(text) or type(error).__name__, home))
+        return kind_of_error(message, "correct the statement or its values")
+    if UNREADABLE_VALUE in text:
+        return Invalid("a value cannot be passed to the engine", "pass numbers, texts, dates, bytes, lists or dicts")
+    return Internal(message or type(error).__name__)
+
+
+def unopened(error: duckdb.Error, home: str) -> LakehouseError:
+    """The error for a home whose files cannot be opened."""
+    text = str(error)
+    if any(part in text for part in OPEN_ELSEWHERE):
+        return Conflict(
+            f"the home {Path(home).name!r} is open in another process",
+            "connect to that server (its address is in server.json) or choose another --home",
+        )
+    return Internal(f"the home cannot be opened: {translate(error, home).message}", "restore it from a backup")
+
+
+def _kind(error: BaseException, text: str) -> type[BaseException]:
+    """The class of the engine that an error stands for: what a stream raises has lost it but for its text."""
+    if isinstance(error, OSError | pa.ArrowException) and (found := PREFIX.match(text)):
+        return NAMED.get(found.group(1).replace(" ", "").lower(), duckdb.Error)
+    return type(error)
 
 
 def scrub(text: str, home: str = "") -> str:
@@ -65,8 +98,7 @@ def scrub(text: str, home: str = "") -> str:
 
 
 def _first_line(text: str) -> str:
-    first = text.strip().partition("\n")[0]
-    return re.sub(r"^[A-Z][A-Za-z ]{2,30} Error: ", "", first)
+    return PREFIX.sub("", text.strip().partition("\n")[0])
 
 
 def _place(text: str) -> str:
@@ -84,7 +116,9 @@ def _candidates(text: str) -> str | None:
     suggestion = re.search(r'Did you mean "?([^"\n?]+)"?\??', text)
     if suggestion:
         return f"did you mean {suggestion.group(1)!r}?"
-    return " or ".join(line.strip() for line in found.group(1).split("\n") if line.strip())[:300] if found else None
+    if not found:
+        return None
+    return "known: " + ", ".join(line.strip() for line in found.group(1).split("\n") if line.strip())[:300]
 
 
 def _catalog_error(text: str, home: str) -> LakehouseError:

@@ -1,24 +1,29 @@
 """What a statement may do, decided from DuckDB's own parse before anything runs. The text itself is never changed.
 
 One statement, of a kind that a client may send; no kernel (`_…`), no internal catalog, no function that would run text
-as SQL or reach past the lake; arguments of our own functions by their names. Files are closed by the engine itself
-(`duck.seal`).
+as SQL or reach past the lake; nothing that changes what is ours; arguments of our own functions by their names. Files
+are closed by the engine itself (`duck.seal`).
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine import duck, faults
+from engine import change, duck, faults, tokens
 from engine.access.roles import Effect, strongest
 from engine.catalogue import Function
 from engine.errors import Forbidden, Invalid, NotFound, nearest
+from engine.tokens import Token
 
-HIDDEN_CATALOGS = ("control", "__ducklake_metadata_")
+CONTROL = "control"
+DUCKLAKE_SYSTEM = "__ducklake_metadata_"
+LEDGER_SCHEMA = "lakehouse"  # of each bucket
+HOUSE = {"lake", "fn", "system", "temp", LEDGER_SCHEMA}  # catalogs and schemas that are read, never written to
 RESERVED_SCHEMAS = {"lake", "fn", "control", "primary", "system", "temp", "lakehouse"}
 MAX_NESTING = 200
+MAX_PREDICATE_BYTES = 100_000
+MAX_ARROWS = 20  # DuckDB binds a chain of n arrows 2 ** n times, and nothing can interrupt it
 DATA_STATEMENTS = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO"}
 SCHEMA_STATEMENTS = {"CREATE", "DROP", "ALTER"}
 CLOSED_FUNCTIONS = {
@@ -26,7 +31,8 @@ CLOSED_FUNCTIONS = {
     "duckdb_secrets", "which_secret", "json_execute_serialized_sql", "json_serialize_plan", "checkpoint",
     "force_checkpoint", "postgres_query", "postgres_execute", "sqlite_query", "mysql_query", "stats", "nextval",
     "currval", "setseed", "from_substrait", "enable_logging", "disable_logging", "truncate_duckdb_logs",
-    "sql_auto_complete",
+    "sql_auto_complete", "arrow_scan", "arrow_scan_dumb", "pandas_scan", "python_map_function", "seq_scan",
+    "read_duckdb", "duckdb_variables", "import_database", "copy_database",
     "create_secret", "add_parquet_key", "invoke", "remap_struct", "replace_type",
 }  # fmt: skip
 CLOSED_PREFIXES = ("_", "ducklake_", "pragma_", "postgres_", "sqlite_")
@@ -47,10 +53,23 @@ class Checked:
         """Whether the statement itself changes tables (a function that it calls may, too)."""
         return self.kind in DATA_STATEMENTS or self.kind in SCHEMA_STATEMENTS
 
+    @property
+    def leaves_traces(self) -> bool:
+        """Whether it may leave something on its cursor that another statement must not find: PIVOT makes a type."""
+        return self.kind in SCHEMA_STATEMENTS or (self.kind == "SELECT" and not self.describable)
 
-def check(cursor: duck.Cursor, sql: str, functions: Mapping[str, Function], max_bytes: int) -> Checked:
+
+@dataclass(frozen=True)
+class Known:
+    """The functions that there are: ours, and the names of all that a macro may not take."""
+
+    ours: Mapping[str, Function]
+    taken: Collection[str]
+
+
+def check(cursor: duck.Cursor, sql: str, known: Known, max_bytes: int) -> Checked:
     """Decide whether `sql` may run. `cursor` is only used to parse. Raises Invalid, Forbidden or NotFound."""
-    _check_text(sql, max_bytes)
+    check_text(sql, max_bytes)
     try:
         parsed = duck.statements(cursor, sql)
     except duck.Error as error:
@@ -58,19 +77,29 @@ def check(cursor: duck.Cursor, sql: str, functions: Mapping[str, Function], max_
     kinds = [statement.type.name for statement in parsed]
     if not parsed:
         raise Invalid("there is no statement in the text", "send one SQL statement")
-    if kinds == ["CREATE", "SELECT"] and not parsed[0].query:  # how DuckDB expands one PIVOT
-        _check_tokens(sql, cursor)
-        return Checked("SELECT", True, "reads", (), False)
+    words = tokens.read(sql)
+    _check_arrows(words)
+    if len(parsed) > 1 and not any(statement.query for statement in parsed):  # how DuckDB expands one PIVOT
+        if kinds != ["CREATE", "SELECT"]:
+            raise Invalid("a PIVOT that writes must name its values", "pivot … on column in (value, …)")
+        return Checked("SELECT", True, _check_calls(words, known), (), False)
     if len(parsed) > 1:
         raise Invalid(f"the text holds {len(parsed)} statements", "send one statement at a time")
     parameters = tuple(sorted(parsed[0].named_parameters, key=lambda name: (len(name), name)))
-    return _check_kind(cursor, sql, kinds[0], parameters, functions)
+    if kinds == ["EXPLAIN"]:
+        return _check_explain(cursor, sql, words, parameters, known)
+    return _check_kind(cursor, sql, kinds[0], words, parameters, known)
 
 
-def _check_text(sql: str, max_bytes: int) -> None:
+def check_text(sql: str, max_bytes: int) -> None:
+    """Raise Invalid for a text that must not reach the parser: too long, too deep, or not Unicode."""
     if "\0" in sql:
         raise Invalid("the statement holds a NUL character", "remove it")
-    if len(sql.encode("utf-8", "surrogatepass")) > max_bytes:
+    try:
+        size = len(sql.encode())
+    except UnicodeEncodeError:
+        raise Invalid("the statement holds half of a surrogate pair", "send valid Unicode") from None
+    if size > max_bytes:
         raise Invalid(f"the statement is longer than {max_bytes} bytes", "send data as parameters or load it in bulk")
     depth = deepest = 0
     for character in sql:
@@ -83,44 +112,70 @@ def _check_text(sql: str, max_bytes: int) -> None:
         raise Invalid(f"the statement nests brackets {deepest} deep", f"stay below {MAX_NESTING}")
 
 
+def _check_arrows(words: Sequence[Token]) -> None:
+    arrows = 0
+    for word in words:
+        arrows = 0 if word.text == "," else arrows + (word.text == "->" or word.is_word("lambda"))
+        if arrows > MAX_ARROWS:
+            raise Invalid(f"an expression holds more than {MAX_ARROWS} arrows", "read JSON with one path, or with ->>")
+
+
 def _check_kind(
-    cursor: duck.Cursor, sql: str, kind: str, parameters: tuple[str, ...], functions: Mapping[str, Function]
+    cursor: duck.Cursor, sql: str, kind: str, words: Sequence[Token], parameters: tuple[str, ...], known: Known
 ) -> Checked:
-    word = first_word(sql)
-    if kind == "SELECT" and word != "pragma":
-        tree = json.loads(_serialized(cursor, sql))
+    first = next((word for word in words if word.text != "("), words[0])
+    if kind == "SELECT" and first.text != "pragma":
+        tree = _serialized(cursor, sql)
         if tree.get("error"):
             raise Invalid(str(tree.get("error_message")), "simplify the statement")
-        effect = _check_tree(tree, functions)
-        return Checked("SELECT", True, effect, parameters, word not in ("show", "describe", "desc", "summarize"))
-    if kind in DATA_STATEMENTS or kind in SCHEMA_STATEMENTS:
-        _check_tokens(sql, cursor)
-        _check_reserved(sql, kind)
-        returning = kind in DATA_STATEMENTS and bool(re.search(r"\breturning\b", sql, re.IGNORECASE))
-        return Checked(kind, returning, "writes", parameters, False)
-    if kind == "EXPLAIN":
-        inner = re.sub(r"(?is)^\s*explain(\s+analyze)?(\s*\([^)]*\))?\s+", "", sql)
-        if first_word(inner) == "explain":
-            raise Invalid("explain cannot explain itself", "explain a select")
-        checked = check(cursor, inner, functions, len(sql) * 4 + 1)
-        return Checked("EXPLAIN", True, checked.effect, parameters, False)
-    if kind == "SET" and word == "use":
+        effect = _check_tree(tree, known.ours)
+        describable = not first.is_word("show", "describe", "desc", "summarize")
+        return Checked("SELECT", True, effect, parameters, describable)
+    if kind in DATA_STATEMENTS:
+        effect = strongest(["writes", _check_calls(words, known)])
+        return Checked(kind, any(word.is_word("returning") for word in words), effect, parameters, False)
+    if kind in SCHEMA_STATEMENTS:
+        return Checked(kind, False, _check_change(words, known), parameters, False)
+    if kind == "SET" and first.is_word("use"):
         return Checked("USE", False, "reads", (), False)
     if kind == "TRANSACTION":
         raise Invalid("transactions are opened by the connection", "use commit() and rollback() of the client")
-    raise Forbidden(f"statements of the kind {word.upper()} are not served", "see docs/architecture.md")
+    raise Forbidden(f"statements of the kind {first.text.upper()} are not served", "see docs/architecture.md")
 
 
-def first_word(sql: str) -> str:
-    """The first word of a statement, in lower case, comments and brackets passed over."""
-    bare = re.sub(r"(?s)^(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)+", "", sql)
-    found = re.match(r"[A-Za-z_]+", bare)
-    return found.group(0).lower() if found else ""
+def _check_explain(
+    cursor: duck.Cursor, sql: str, words: Sequence[Token], parameters: tuple[str, ...], known: Known
+) -> Checked:
+    """EXPLAIN runs nothing; EXPLAIN ANALYZE runs the statement, so that it may only read."""
+    at = 1
+    if words[at].text == "(":
+        at = next(place for place, word in enumerate(words) if word.text == ")") + 1
+    while words[at].is_word("analyze", "analyse", "verbose"):
+        at += 1
+    inner = tokens.plain(sql).encode()[words[at].start :].decode()
+    checked = check(cursor, inner, known, len(inner.encode()))
+    runs = any(word.text in ("analyze", "analyse") for word in words[:at])
+    if runs and checked.effect != "reads":
+        raise Forbidden("explain analyze would run a statement that acts", "leave analyze out")
+    return Checked("EXPLAIN", True, "reads", parameters, False)
 
 
-def _serialized(cursor: duck.Cursor, sql: str) -> str:
-    row = cursor.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
-    return str(row[0]) if row else "{}"
+def use_target(sql: str) -> tuple[str, ...]:
+    """The parts of the place that a USE names, as they were written."""
+    parts, _ = tokens.name_at(tokens.read(sql), 1)
+    return parts
+
+
+def _serialized(cursor: duck.Cursor, sql: str) -> dict[str, Any]:
+    """The parse of a SELECT. Raises Invalid when it cannot be had, and so cannot be checked."""
+    try:
+        row = cursor.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
+        tree: dict[str, Any] = json.loads(str(row[0])) if row else {}
+    except duck.Error as error:
+        raise faults.translate(error) from None
+    except RecursionError:
+        raise Invalid("the statement is nested too deeply", "split it") from None
+    return tree
 
 
 def nodes(tree: object) -> Iterator[dict[str, Any]]:
@@ -145,19 +200,22 @@ def _check_tree(tree: dict[str, Any], functions: Mapping[str, Function]) -> Effe
         elif kind == "FUNCTION":
             name = str(node.get("function_name", "")).lower()
             _check_function(name)
-        elif kind == "TABLE_FUNCTION":
-            call = node["function"]
-            ours = functions.get(str(call.get("function_name", "")).lower())
+            ours = functions.get(name)
             if ours:
-                names = [str(child.get("alias") or "") for child in call.get("children", [])]
+                names = [str(child.get("alias") or "") for child in node.get("children", [])]
                 ours.check_arguments(sum(not name for name in names), [name for name in names if name])
                 effects.append(ours.effect)
     return strongest(effects)
 
 
+def is_hidden(catalog: str) -> bool:
+    """Whether clients do not see a catalog."""
+    return catalog.lower() == CONTROL or catalog.lower().startswith(DUCKLAKE_SYSTEM)
+
+
 def check_catalog(name: str) -> None:
     """Raise NotFound for a catalog that clients do not see."""
-    if name.lower().startswith(HIDDEN_CATALOGS):
+    if is_hidden(name):
         raise NotFound(f"catalog {name!r} does not exist", "see lake.datasets and show all tables")
 
 
@@ -166,37 +224,56 @@ def _check_function(name: str) -> None:
         raise Forbidden(f"the function {name}() is not served", "see lake.functions for what is")
 
 
-def _check_tokens(sql: str, cursor: duck.Cursor) -> None:
-    """The check of statements that the engine cannot serialise: by their tokens."""
-    found = duck.tokens(sql)
-    ends = [offset for offset, _ in found[1:]] + [len(sql.encode())]
-    data = sql.encode()
-    words = [
-        (kind, data[offset:end].decode("utf-8", "replace").strip())
-        for (offset, kind), end in zip(found, ends, strict=True)
-    ]
-    for (kind, word), (_, following) in zip(words, [*words[1:], ("", "")], strict=True):
-        bare = word.strip('"').lower()
-        if kind in ("identifier", "keyword") and following == "(":
-            _check_function(bare)
-        elif kind == "identifier" and following == ".":
-            check_catalog(bare)
+def _check_calls(words: Sequence[Token], known: Known) -> Effect:
+    """The check of statements that the engine cannot serialise, by their tokens; returns what their functions do."""
+    effects: list[Effect] = []
+    for name in tokens.calls(words):
+        _check_function(name)
+        if name in known.ours:
+            effects.append(known.ours[name].effect)
+    for name in tokens.qualifiers(words):
+        check_catalog(name)
+        if name == LEDGER_SCHEMA:
+            raise Forbidden(f"the schema {name} is written by the lake only", "use the functions of lake.functions")
+    return strongest(effects)
 
 
-def _check_reserved(sql: str, kind: str) -> None:
-    found = re.match(
-        r"(?is)\s*(create|drop|alter)\s+(?:or\s+replace\s+)?(secret|persistent|schema|database)\b(.*)", sql
-    )
-    if not found or kind not in SCHEMA_STATEMENTS:
-        return
-    what, rest = found.group(2).lower(), found.group(3)
-    if what != "schema":
+def _check_change(words: Sequence[Token], known: Known) -> Effect:
+    """The check of CREATE, DROP, ALTER and COMMENT: what is ours stays as it is; returns the effect."""
+    found = change.read(words)
+    if found is None:
         raise Forbidden(
-            f"{found.group(1).lower()} {what} is not served", "secrets and databases come from the configuration"
+            f"{' '.join(word.text for word in words[:2])} is not served",
+            "tables, views, macros, types, sequences, indexes and schemas are",
         )
-    name = re.sub(r"(?is)^\s*if\s+(not\s+)?exists\s+", "", rest).strip().split(".")[-1].split()[0:1]
-    if name and name[0].strip('";').lower() in RESERVED_SCHEMAS:
-        raise Invalid(f"the schema name {name[0]} is reserved", "choose another name")
+    if found.temporary:
+        raise Invalid("temporary objects are not served", "statements run on connections of their own; make a table")
+    for name in found.names:
+        _check_changed(found, name, known)
+    effect = _check_calls(words, known)
+    if effect != "reads" and (found.is_function or found.what == "view"):
+        raise Invalid(f"a {found.what} may not hold a function that acts", "call the function where it is to act")
+    return strongest(["writes", effect])
+
+
+def _check_changed(found: change.Change, name: tuple[str, ...], known: Known) -> None:
+    places = name if found.what == "schema" else name[:-1]
+    if found.verb == "create" and found.what == "schema" and name[-1:] and name[-1] in RESERVED_SCHEMAS:
+        raise Invalid(f"the schema name {name[-1]} is reserved", "choose another name")
+    for place in places:
+        check_catalog(place)
+        if place in HOUSE:
+            raise Forbidden(f"{place} is made by the lake and cannot be changed", "choose a schema of a bucket")
+    if found.is_function and name[-1:] and name[-1] in known.taken:
+        raise Invalid(f"{name[-1]}() is a function of the lake", "choose another name")
+
+
+def check_place(place: tuple[str, str]) -> None:
+    """Raise Forbidden when nothing may be written to a catalog and schema; NotFound when clients do not see it."""
+    for name in place:
+        check_catalog(name)
+        if name.lower() in HOUSE:
+            raise Forbidden(f"{name} is made by the lake and cannot be written to", "use a schema of a bucket")
 
 
 def check_predicate(cursor: duck.Cursor, predicate: str, columns: list[str], allowed: frozenset[str]) -> list[str]:
@@ -207,7 +284,9 @@ def check_predicate(cursor: duck.Cursor, predicate: str, columns: list[str], all
     """
     if not predicate.strip():
         raise Invalid("the filter is empty", "leave the argument out to search everything")
-    tree = json.loads(_serialized(cursor, f"select (\n{predicate}\n)"))
+    check_text(predicate, MAX_PREDICATE_BYTES)
+    _check_arrows(tokens.read(predicate))
+    tree = _serialized(cursor, f"select (\n{predicate}\n)")
     if tree.get("error"):
         raise Invalid(f"the filter is not a SQL predicate: {tree.get('error_message')}", "for example state = 'IL'")
     statements = tree["statements"]

@@ -14,9 +14,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from engine import duck
 from engine.errors import Busy
 
+COLUMNS = {
+    "entry": pa.int64(),
+    "ts": pa.float64(),
+    "kind": pa.string(),
+    "subject": pa.string(),
+    "actor": pa.string(),
+    "statement_id": pa.string(),
+    "body": pa.string(),
+}
+BATCH = "journal_batch"
+INSERT_BATCH = (
+    "insert into control.journal "
+    f"select entry, to_timestamp(ts), kind, subject, actor, statement_id, body from temp.main.{BATCH}"
+)
 INSERT = "insert into control.journal values (?, to_timestamp(?), ?, ?, ?, ?, ?)"
 LINGER_SECONDS = 30.0  # longer than any snapshot of the control plane is held open by a small read
 
@@ -56,12 +72,21 @@ class Journal:
         self._written: deque[tuple[float, Entry]] = deque()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
-        self._last = 0
+        self._last = self._last_written()
         self._wake = threading.Event()
         self._closed = False
         self._flush_seconds = flush_seconds
         self._thread = threading.Thread(target=self._loop, name="journal", daemon=True)
         self._thread.start()
+
+    def _last_written(self) -> int:
+        """The number of the last entry on disk: numbers grow also when the clock is set back between two runs."""
+        cursor = self._cursor()
+        try:
+            row = cursor.execute("select coalesce(max(entry), 0) from control.journal").fetchone()
+        finally:
+            cursor.close()
+        return int(row[0]) if row else 0
 
     def record(
         self,
@@ -97,8 +122,7 @@ class Journal:
     ) -> Entry:
         now = self._clock()
         self._last = max(self._last + 1, int(now * 1e9))
-        text = json.dumps(body or {}, default=str, ensure_ascii=False)
-        return Entry(self._last, now, kind, subject, actor, statement_id, text)
+        return Entry(self._last, now, kind, _clean(subject), _clean(actor), _clean(statement_id), _json(body or {}))
 
     def flush(self) -> None:
         """Write everything that was recorded before this call."""
@@ -107,11 +131,12 @@ class Journal:
                 batch = list(self._pending)
             if not batch:
                 return
+            columns = zip(*(entry.row() for entry in batch), strict=True)
+            arrays = [pa.array(values, kind) for values, kind in zip(columns, COLUMNS.values(), strict=True)]
             cursor = self._cursor()
             try:
-                cursor.execute("begin")
-                cursor.executemany(INSERT, [entry.row() for entry in batch])
-                cursor.execute("commit")
+                cursor.register(BATCH, pa.table(arrays, names=list(COLUMNS)))
+                cursor.execute(INSERT_BATCH)
             finally:
                 cursor.close()
             self._forget(batch)
@@ -147,3 +172,16 @@ class Journal:
             except (duck.Error, RuntimeError):
                 # The entries stay in memory and readable; the next round tries again (a full disk, say).
                 time.sleep(self._flush_seconds)
+
+
+def _clean(text: str | None) -> str | None:
+    """`text` as the engine can keep it: half of a surrogate pair becomes a question mark."""
+    return None if text is None else text.encode("utf-8", "replace").decode()
+
+
+def _json(body: dict[str, Any]) -> str:
+    """`body` as JSON that the engine reads: one entry that it cannot read would hide the whole journal."""
+    text = json.dumps(body, default=str, ensure_ascii=False)
+    if "NaN" in text or "Infinity" in text:
+        text = json.dumps(json.loads(text, parse_constant=lambda name: None), ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()

@@ -3,19 +3,21 @@
 import hashlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from engine import catalogue, duck, faults, guard
+from engine import catalogue, duck, faults, guard, hints
 from engine.access.roles import Role
 from engine.config import Loaded, load
 from engine.cursors import Cursors
-from engine.errors import Busy, Conflict, Internal, LakehouseError
+from engine.errors import Busy, Conflict, Internal, Invalid, LakehouseError
+from engine.execution import Execution
 from engine.journal import Journal
 from engine.locks import WriteLock
 from engine.memory.playbook import Playbooks
@@ -24,9 +26,12 @@ from engine.search.corpora import Corpora
 from engine.session import Session
 from engine.statement import Statement
 from engine.storage.buckets import attach_buckets
+from engine.stream import Stream
 from sql import Script, scripts
 
 WATCH_SECONDS = 0.1
+CLOSE_SECONDS = 10.0  # how long `close` waits for statements that do not heed their cancellation
+CACHED_CHARACTERS = 10_000  # longer statements are checked each time: they would fill the memory
 KEPT_TYPES = 1000
 
 
@@ -47,28 +52,35 @@ class Lake:
         Raises Conflict when another process has the home open.
         """
         self.home = home.expanduser().resolve()
-        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Invalid(f"the home {home.name!r} cannot be made: {error.strerror}", "choose another --home") from None
         self.loaded: Loaded = load(self.home, settings)
         self.config = self.loaded.config
         self.clock = clock
         self.folders = [folder.expanduser().resolve() for folder in [*self.config.ingest.allowed, *(allowed or [])]]
-        self.running: dict[str, Statement] = {}
-        self.functions: Mapping[str, catalogue.Function] = {}
+        self.running: dict[str, Statement] = {}  # by the token of their cursor, for kernels
+        self.executions: dict[Statement, Execution] = {}  # all that have begun, those that wait too
+        self.abandoned: deque[Stream] = deque()
+        self._known = guard.Known({}, frozenset())
         self._kernels: list[object] = []
         self._arrow_types: dict[str, pa.DataType] = {}
         self._write_lock = WriteLock(self.config.engine.lock_seconds)
-        self._closed = threading.Event()
+        self._closed, self._stopped = threading.Event(), threading.Event()
         self._open()
 
     def _open(self) -> None:
-        engine = self.config.engine
-        self.root = duck.connect(engine.threads, engine.memory_limit, self.home / "cache" / "spill", engine.temp_limit)
+        self.root = self._connect()
         try:
             self._attach_control()
             for name in ("lake", "fn"):
                 self.root.execute(f"attach ':memory:' as {name}")
             attach_buckets(self.root, self.home)
-        except Exception:
+        except duck.Error as error:
+            self.root.close()
+            raise faults.unopened(error, str(self.home)) from None
+        except BaseException:
             self.root.close()
             raise
         self.cursors = Cursors(self.root)
@@ -85,17 +97,18 @@ class Lake:
         self.playbooks = Playbooks(self)
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
 
+    def _connect(self) -> duck.Cursor:
+        engine = self.config.engine
+        spill = self.home / "cache" / "spill"
+        try:
+            return duck.connect(engine.threads, engine.memory_limit, spill, engine.temp_limit)
+        except duck.Error as error:
+            fault = faults.translate(error, str(self.home))
+            raise Invalid(f"the engine does not take its settings: {fault.message}", "see [engine]") from None
+
     def _attach_control(self) -> None:
         path = self.home / "lake.duckdb"
-        try:
-            self.root.execute(f"attach {duck.literal(str(path))} as control")
-        except duck.Error as error:
-            if "lock" in str(error).lower() or "handle conflict" in str(error).lower():
-                raise Conflict(
-                    f"the home {self.home.name!r} is open in another process",
-                    "connect to that server (its address is in server.json) or choose another --home",
-                ) from None
-            raise Internal(faults.scrub(str(error), str(self.home)), "restore lake.duckdb from a backup") from None
+        self.root.execute(f"attach {duck.literal(str(path))} as control")
         migrate(self.root, scripts("schema"))
 
     def install(self, kernels: list[tuple[str, Callable[..., Any], list[str], str]]) -> None:
@@ -108,7 +121,7 @@ class Lake:
                 self.root.execute(script.text)
             except duck.Error as error:
                 raise Internal(f"sql/{script.name}: {error}", "correct the script") from None
-        self.functions = catalogue.read(self.root)
+        self._known = guard.Known(catalogue.read(self.root), catalogue.taken(self.root))
         duck.seal(self.root, [self.home / "buckets", self.home / "cache", *self.folders])
         self.corpora.recover()
 
@@ -132,8 +145,12 @@ class Lake:
 
     @contextmanager
     def writing(self, owner: str) -> Iterator[None]:
-        """Hold the one write lock of the lake; a function called by the statement `owner` enters it again."""
-        self._write_lock.acquire(owner)
+        """Hold the one write lock of the lake; a function called by the statement `owner` enters it again.
+
+        Raises Busy after the configured wait, TimedOut when the statement is cancelled meanwhile.
+        """
+        statement = next((one for one in self.statements() if one.statement_id == owner), None)
+        self._write_lock.acquire(owner, *([statement.check] if statement else []))
         try:
             yield
         finally:
@@ -141,12 +158,27 @@ class Lake:
 
     def check(self, sql: str) -> guard.Checked:
         """Whether `sql` may run, and what it is. See `guard`."""
-        return self.checking(sql)
+        return self.checking(sql) if len(sql) <= CACHED_CHARACTERS else self._check(sql)
 
     def _check(self, sql: str) -> guard.Checked:
         cursor = self.root.cursor()
         try:
-            return guard.check(cursor, sql, self.functions, self.config.engine.statement_bytes)
+            return guard.check(cursor, sql, self._known, self.config.engine.statement_bytes)
+        finally:
+            cursor.close()
+
+    def refuse_closed(self, session: Session, kind: str) -> None:
+        """Raise Conflict when the lake or the session is closed; a closed session may still roll back."""
+        if self._closed.is_set():
+            raise Conflict("the lake is closed", "open it again")
+        if session.closed and kind != "ROLLBACK":
+            raise Conflict("the session is closed", "open another one")
+
+    def with_nearest(self, fault: LakehouseError, place: tuple[str, str]) -> LakehouseError:
+        """`fault`, with the nearest names when a table or function is not there. See `hints`."""
+        cursor = self.root.cursor()
+        try:
+            return hints.with_nearest(fault, cursor, self._known.ours, place)
         finally:
             cursor.close()
 
@@ -170,11 +202,11 @@ class Lake:
             rows = cursor.execute("select database_name from duckdb_databases() where not internal").fetchall()
         finally:
             cursor.close()
-        return [name for (name,) in rows if not name.startswith(guard.HIDDEN_CATALOGS)]
+        return [name for (name,) in rows if not guard.is_hidden(name)]
 
     def statements(self, session: Session | None = None) -> list[Statement]:
-        """The statements that run now, of one session or of all."""
-        return [one for one in list(self.running.values()) if session is None or one.session is session]
+        """The statements that run or wait now, of one session or of all."""
+        return [one for one in list(self.executions) if session is None or one.session is session]
 
     def cancel(self, statement_id: str, session: Session | None = None) -> bool:
         """Stop a running statement; False when it does not run."""
@@ -201,24 +233,40 @@ class Lake:
             "session_id": statement.session.id,
         }
         actor = statement.session.profile
-        self.journal.record("statement", kind, body, actor=actor, statement_id=statement.statement_id)
+        with suppress(Busy, duck.Error):  # what the statement did stands; the journal tries again to write
+            self.journal.record("statement", kind, body, actor=actor, statement_id=statement.statement_id)
 
     def _watch(self) -> None:
-        while not self._closed.wait(WATCH_SECONDS):
+        while not self._stopped.wait(WATCH_SECONDS):
             now = time.monotonic()
             for statement in self.statements():
-                if statement.deadline is not None and now > statement.deadline:
-                    statement.cancel(timed_out=True)
+                late = statement.deadline is not None and now > statement.deadline
+                if late or statement.cancelled.is_set():
+                    statement.cancel(timed_out=late)
+            while self.abandoned:
+                self.abandoned.popleft().close()
 
     def close(self) -> None:
-        """Cancel what runs, write what is buffered and close the engine."""
-        for statement in self.statements():
-            statement.cancel()
+        """Refuse new statements, stop those that run, write what is buffered and close the engine."""
+        if self._stopped.is_set():
+            return
         self._closed.set()
-        self.journal.close()
-        self.corpora.close()
-        self.cursors.close()
-        self.root.close()
+        with ExitStack() as exits:
+            exits.callback(self._stopped.set)
+            exits.callback(self.root.close)
+            exits.callback(self.cursors.close)
+            exits.callback(self.corpora.close)
+            exits.callback(self.journal.close)
+            self._stop_statements()
+
+    def _stop_statements(self) -> None:
+        until = time.monotonic() + CLOSE_SECONDS
+        while self.executions and time.monotonic() < until:
+            for statement, execution in list(self.executions.items()):
+                statement.cancel()
+                if execution.stream is not None:
+                    execution.stream.close(wait=0)
+            self._stopped.wait(0.01)
 
 
 def migrate(root: duck.Cursor, migrations: list[Script]) -> list[str]:

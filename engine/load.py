@@ -42,17 +42,18 @@ def load_stream(cursor: duck.Cursor, reader: pa.RecordBatchReader, target: Targe
     cursor.register(STREAM, reader)
     try:
         into = f"insert into {target} by name" if append else f"create table {target} as"
-        answer = cursor.execute(f"{into} from {STREAM}").fetchall()
+        answer = cursor.execute(f"{into} from temp.main.{STREAM}").fetchall()
     finally:
         cursor.unregister(STREAM)
     return int(answer[0][0]) if answer else 0
 
 
 def table_exists(cursor: duck.Cursor, target: Target) -> bool:
-    """Whether there is a table or view of that name."""
+    """Whether there is a table or view of that name; the engine does not tell cases apart."""
+    same = "(lower(database_name), lower(schema_name), lower({})) = (lower(?), lower(?), lower(?))"
     found = cursor.execute(
-        "select 1 from duckdb_tables() where (database_name, schema_name, table_name) = (?, ?, ?) "
-        "union all select 1 from duckdb_views() where (database_name, schema_name, view_name) = (?, ?, ?)",
+        f"select 1 from duckdb_tables() where {same.format('table_name')} "
+        f"union all select 1 from duckdb_views() where {same.format('view_name')}",
         [target.catalog, target.schema, target.table] * 2,
     )
     return bool(found.fetchall())

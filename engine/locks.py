@@ -5,8 +5,11 @@ DuckLake's commits are optimistic on one global snapshot; with many writers and 
 
 import threading
 import time
+from collections.abc import Callable
 
 from engine.errors import Busy
+
+LOOK_SECONDS = 0.05  # how soon a writer that waits notices that it was cancelled
 
 
 class WriteLock:
@@ -19,13 +22,15 @@ class WriteLock:
         self._owner: str | None = None
         self._depth = 0
 
-    def acquire(self, owner: str) -> None:
-        """Wait for the lock, or enter it again. Raises Busy after the wait."""
+    def acquire(self, owner: str, check: Callable[[], None] = lambda: None) -> None:
+        """Wait for the lock, or enter it again. Raises Busy after the wait, and what `check` raises meanwhile."""
         deadline = time.monotonic() + self._wait
         with self._condition:
             while self._owner not in (None, owner):
-                if not self._condition.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                if time.monotonic() >= deadline:
                     raise Busy("another statement writes for long", "try again, or raise [engine] lock_seconds")
+                self._condition.wait(LOOK_SECONDS)
+                check()
             self._owner = owner
             self._depth += 1
 

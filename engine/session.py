@@ -1,19 +1,21 @@
 """Who asks, and the one way in: every door runs SQL through a session and gets a stream of Arrow batches back."""
 
-import re
 import secrets
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from engine import duck, guard
+from engine import duck, faults, guard
 from engine.access.roles import Effect, Role, require
-from engine.errors import Invalid, LakehouseError, NotFound
+from engine.errors import Conflict, Invalid, LakehouseError, NotFound
 from engine.execution import Execution, Transaction
 from engine.load import LoadMode, Target, load_stream
 from engine.statement import Result
+from engine.stream import Stream
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -47,6 +49,7 @@ class Session:
         self.id = secrets.token_hex(8)
         self.profile, self.role = profile, role
         self.place = ("primary", "main")  # the catalog and schema that unqualified names mean
+        self.closed = False
         self._lake = lake
         self._transactions: dict[str, Transaction] = {}
 
@@ -59,12 +62,10 @@ class Session:
         if not checked.describable:
             return Description(self._schema_by_running(sql, checked), parameters, True, checked.effect)
         reading = guard.Checked("DESCRIBE", True, "reads", (), False)
-        execution = Execution(self._lake, self, sql, reading, self._transaction(transaction))
-        try:
+        execution = self._execution(sql, reading, transaction)
+        with execution.acting():
             described = duck.table(execution.cursor, f"describe {sql}", unbound(checked.parameters)).to_pylist()
             types = [self._lake.arrow_type(row["column_type"]) for row in described]
-        except Exception as error:
-            raise execution.fail(error) from None
         execution.finish()
         fields = [pa.field(row["column_name"], kind) for row, kind in zip(described, types, strict=True)]
         return Description(pa.schema(fields), parameters, True, checked.effect)
@@ -90,18 +91,19 @@ class Session:
         """
         checked = self._check(sql)
         if checked.kind == "USE":
-            self._use(sql)
+            with self._refusing(sql):
+                self._use(sql)
             return Result("", NO_ROWS, iter(()), rows_affected=0)
-        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction), statement_id)
-        try:
+        execution = self._execution(sql, checked, transaction, statement_id)
+        with execution.acting():
             reader = duck.reader(execution.cursor, sql, _named(checked.parameters, params))
             if checked.is_query and checked.effect == "reads" and transaction is None:
                 return _stream(execution, reader)
             # It acts, or its cursor is needed for the next statement of the transaction: take all rows now.
             table = reader.read_all()
+            if checked.effect == "reads":
+                execution.statement.check()  # an interrupted one may end as if it were complete
             _see_own_effects(execution)
-        except Exception as error:
-            raise execution.fail(error) from None
         execution.statement.rows = table.num_rows
         execution.finish()
         done = execution.statement.statement_id
@@ -114,18 +116,16 @@ class Session:
     ) -> int:
         """Run one DML statement for each row of `rows`, all or nothing; returns the rows affected."""
         checked = self._check(sql)
-        if checked.is_query:
-            raise Invalid("only a statement without rows can run for many parameters", "use a lateral join instead")
+        if checked.is_query or checked.kind not in guard.DATA_STATEMENTS:
+            with self._refusing(sql):
+                raise Invalid("only a statement without rows can run for many parameters", "use a lateral join instead")
         values = [list(row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
-        execution = Execution(self._lake, self, sql, checked, self._transaction(transaction), statement_id)
-        try:
-            with duck.transaction(execution.cursor, open_already=transaction is not None):
-                affected = 0
-                for row in values:
-                    execution.statement.check()
-                    affected += _count(duck.table(execution.cursor, sql, _named(checked.parameters, row)))
-        except Exception as error:
-            raise execution.fail(error) from None
+        execution = self._execution(sql, checked, transaction, statement_id)
+        with execution.acting(), duck.transaction(execution.cursor, open_already=transaction is not None):
+            affected = 0
+            for row in values or [[]] * rows.num_rows:
+                execution.statement.check()
+                affected += _count(duck.table(execution.cursor, sql, _named(checked.parameters, row)))
         execution.finish()
         return affected
 
@@ -145,55 +145,71 @@ class Session:
 
         `create` fails when the table exists, `append` when it does not, `replace` drops it first.
         """
-        if temporary:
-            raise Invalid("temporary tables cannot be loaded in bulk", "load into a named table and drop it later")
-        require(self.role, "writes", "a bulk load")
         target = Target(catalog or self.place[0], schema or self.place[1], table)
-        guard.check_catalog(target.catalog)
+        with self._refusing(f"load {target}"):
+            if temporary:
+                raise Invalid("temporary tables cannot be loaded in bulk", "load into a named table and drop it later")
+            require(self.role, "writes", "a bulk load")
+            guard.check_place((target.catalog, target.schema))
         checked = guard.Checked("INSERT", False, "writes", (), False)
-        within = self._transaction(transaction)
-        execution = Execution(self._lake, self, f"load {target}", checked, within, statement_id)
-        try:
-            with duck.transaction(execution.cursor, open_already=transaction is not None):
-                rows = load_stream(execution.cursor, reader, target, mode)
-        except Exception as error:
-            raise execution.fail(error) from None
+        execution = self._execution(f"load {target}", checked, transaction, statement_id)
+        with execution.acting(), duck.transaction(execution.cursor, open_already=transaction is not None):
+            rows = load_stream(execution.cursor, reader, target, mode)
+            execution.statement.check()
         execution.statement.rows = rows
         execution.finish()
         return rows
 
     def begin(self) -> str:
         """Open a transaction and return its id."""
-        held = self._lake.cursors.take(*self.place)
-        held.dirty = True
-        held.cursor.execute("begin")
-        transaction = Transaction(held)
+        with self._refusing("begin"):
+            self._lake.refuse_closed(self, "BEGIN")
+            transaction = Transaction(self._lake.cursors.take(*self.place))
+            transaction.held.dirty = True
+            try:
+                transaction.held.cursor.execute("begin")
+            except BaseException:
+                self._lake.cursors.give(transaction.held)
+                raise
         self._transactions[transaction.transaction_id] = transaction
+        if self.closed:  # meanwhile, by another thread that did not see this one
+            self.rollback(transaction.transaction_id)
+            raise Conflict("the session is closed", "open another one")
         return transaction.transaction_id
 
     def commit(self, transaction: str) -> None:
-        """Commit; raises Conflict when another writer was faster, and then nothing of it is kept."""
-        self._end(transaction, "commit")
+        """Commit; raises Conflict when another writer was faster. After any failure nothing of it is kept."""
+        try:
+            self._end(transaction, "commit")
+        except LakehouseError:
+            if transaction in self._transactions:
+                self._end(transaction, "rollback")
+            raise
 
     def rollback(self, transaction: str) -> None:
         """Forget everything that the transaction did."""
         self._end(transaction, "rollback")
 
     def _end(self, transaction_id: str, how: str) -> None:
-        transaction = self._transaction(transaction_id)
+        ending = guard.Checked(how.upper(), False, "writes", (), False)
+        execution = self._execution(how, ending, transaction_id)
+        transaction = execution.transaction
         assert transaction is not None
-        kind = "INSERT" if transaction.wrote and how == "commit" else "SELECT"
-        with transaction.lock:
-            del self._transactions[transaction_id]
-        ending = guard.Checked(kind, False, "writes", (), False)
-        execution = Execution(self._lake, self, how, ending, None)
         try:
-            transaction.held.cursor.execute(how)
-        except duck.Error as error:
-            raise execution.fail(error) from None
+            with execution.acting():
+                transaction.over = True
+                execution.cursor.execute(how)
         finally:
+            self._transactions.pop(transaction_id, None)
             self._lake.cursors.give(transaction.held)
         execution.finish()
+
+    def _execution(
+        self, sql: str, checked: guard.Checked, transaction: str | None, statement_id: str | None = None
+    ) -> Execution:
+        with self._refusing(sql):
+            within = self._transaction(transaction)
+        return Execution(self._lake, self, sql, checked, within, statement_id)
 
     def _transaction(self, transaction_id: str | None) -> Transaction | None:
         if transaction_id is None:
@@ -211,60 +227,65 @@ class Session:
         """Set `catalog` or `schema`: what unqualified names mean. Raises NotFound when there is no such place."""
         if name not in ("catalog", "schema"):
             raise Invalid(f"unknown session option {name!r}", "known: catalog, schema")
-        place = (value, "main") if name == "catalog" else (self.place[0], value)
-        guard.check_catalog(place[0])
-        try:
-            self._lake.cursors.give(self._lake.cursors.take(*place))
-        except duck.Error:
-            raise NotFound(f"{name} {value!r} does not exist", "run show all tables") from None
-        self.place = place
+        self._move((value, "main") if name == "catalog" else (self.place[0], value))
 
     def _use(self, sql: str) -> None:
-        parts = [part.strip('" \n\t') for part in re.sub(r"(?is)^\s*use\s+|;\s*$", "", sql).split(".")]
-        first = "catalog" if len(parts) > 1 or parts[0] in self._lake.catalogs() else "schema"
-        self.set_option(first, parts[0])
-        if len(parts) > 1:
-            self.set_option("schema", parts[1])
+        parts = guard.use_target(sql)
+        if not 1 <= len(parts) <= 2:
+            raise Invalid("use names a catalog, a schema, or catalog.schema", 'for example use "primary".main')
+        catalogs = {name.lower() for name in self._lake.catalogs()}
+        if len(parts) == 2:
+            self._move((parts[0], parts[1]))
+        else:
+            self._move((parts[0], "main") if parts[0].lower() in catalogs else (self.place[0], parts[0]))
+
+    def _move(self, place: tuple[str, str]) -> None:
+        guard.check_catalog(place[0])
+        try:
+            self._lake.cursors.check(place)
+        except duck.Error:
+            raise NotFound(f"{place[0]}.{place[1]} does not exist", "run show all tables") from None
+        self.place = place
 
     def cancel(self, statement_id: str) -> bool:
         """Stop a running statement of this session; False when it does not run."""
         return self._lake.cancel(statement_id, self)
 
     def close(self) -> None:
-        """Cancel what runs and roll back what is open."""
+        """Cancel what runs, roll back what is open, and refuse what comes later."""
+        self.closed = True
         for statement in self._lake.statements(self):
             statement.cancel()
         for transaction in list(self._transactions):
-            self.rollback(transaction)
+            with suppress(LakehouseError):  # it has just ended by itself, or the lake is closed
+                self.rollback(transaction)
 
     def _check(self, sql: str) -> guard.Checked:
-        try:
+        with self._refusing(sql):
             checked = self._lake.check(sql)
             require(self.role, checked.effect, "the statement")
-        except LakehouseError as error:
-            self._lake.record_error(error, self.profile, sql, None)
-            raise
+            if checked.is_write:
+                guard.check_place(self.place)
         return checked
+
+    @contextmanager
+    def _refusing(self, sql: str) -> Iterator[None]:
+        """Record in the journal what is refused before a statement begins. Raises LakehouseError only."""
+        try:
+            yield
+        except Exception as error:
+            fault = faults.translate(error, str(self._lake.home))
+            self._lake.record_error(fault, self.profile, sql, None)
+            raise fault from None
 
 
 def _stream(execution: Execution, reader: pa.RecordBatchReader) -> Result:
-    def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in reader:
-                execution.statement.rows += batch.num_rows
-                yield batch
-        except (duck.Error, OSError, pa.ArrowException) as error:
-            reader.close()
-            raise execution.fail(error) from None
-        if execution.statement.cancelled.is_set():  # an interrupted stream may end as if it were complete
-            raise execution.fail(execution.statement.stopped())
-
-    def close() -> None:
-        reader.close()
-        execution.finish()
-
-    statement = execution.statement
-    return Result(statement.statement_id, reader.schema, batches(), cancel=statement.cancel, close=close)
+    stream, statement = Stream(execution, reader), execution.statement
+    result = Result(
+        statement.statement_id, stream.schema, stream.batches(), cancel=statement.cancel, close=stream.close
+    )
+    weakref.finalize(result, stream.abandon).atexit = False  # rows that nobody reads give their cursor back
+    return result
 
 
 def _see_own_effects(execution: Execution) -> None:

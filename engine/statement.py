@@ -31,18 +31,30 @@ class Statement:
     failure: LakehouseError | None = None  # what a kernel of it raised
     progress: tuple[int, int, str] | None = None  # done, total, of what
     rows: int = 0
+    ended: bool = False
     writer: threading.Lock = field(default_factory=threading.Lock)  # its kernels run side by side; one of them writes
     _nested: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cancel(self, *, timed_out: bool = False) -> None:
-        """Stop the statement: kernels poll, the engine is interrupted."""
-        self.timed_out = self.timed_out or timed_out
-        self.cancelled.set()
-        self.interrupt()
+        """Stop the statement: kernels poll, the engine is interrupted. One that has ended is left alone.
+
+        An interrupt that comes before the engine begins is lost, so that the watch of the lake repeats it.
+        """
         with self._lock:
+            if self.ended:  # its cursor may serve another statement already
+                return
+            self.timed_out = self.timed_out or (timed_out and not self.cancelled.is_set())
+            self.cancelled.set()
+            self.interrupt()
             for interrupt in self._nested:
                 interrupt()
+
+    def end(self) -> bool:
+        """Mark the end; False when it had ended before."""
+        with self._lock:
+            first, self.ended = not self.ended, True
+        return first
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from engine import duck
 
@@ -15,16 +16,21 @@ SYMBOL = re.compile(r"[()\[\]{}.,;]|[^\s\w()\[\]{}.,;]+")
 
 @dataclass(frozen=True)
 class Token:
-    """One token. `text` is in lower case, but for strings; `start` counts bytes of the text that was read."""
+    """One token. `written`: as it stands, a name without its quotes; `start` counts bytes of the text that was read."""
 
     kind: str  # identifier, keyword, operator, numeric_const, string_const
-    text: str
+    written: str
     start: int
+
+    @property
+    def text(self) -> str:
+        """The token in lower case."""
+        return self.written.lower()
 
     @property
     def is_name(self) -> bool:
         """Whether it may be a name: many keywords may."""
-        return self.kind == "identifier" or (self.kind == "keyword" and self.text[:1].isalpha())
+        return self.kind == "identifier" or (self.kind == "keyword" and self.written[:1].isalpha())
 
     def is_word(self, *words: str) -> bool:
         """Whether it is one of these keywords, not a quoted name that looks like one."""
@@ -37,7 +43,7 @@ def read(sql: str) -> list[Token]:
     found = duck.tokens(data.decode())
     ends = [start for start, _ in found[1:]] + [len(data)]
     return [
-        Token(kind, _text(kind, data[start:end].decode("utf-8", "replace")), start)
+        Token(kind, _written(kind, data[start:end].decode("utf-8", "replace")), start)
         for (start, kind), end in zip(found, ends, strict=True)
     ]
 
@@ -47,34 +53,34 @@ def plain(sql: str) -> str:
     return SPACES.sub(" ", sql)
 
 
-def _text(kind: str, part: str) -> str:
+def _written(kind: str, part: str) -> str:
     if kind == "identifier" and (quoted := QUOTED.match(part)):
-        return quoted.group(1).replace('""', '"').lower()
+        return quoted.group(1).replace('""', '"')
     if kind == "string_const":
         return part
     found = WORD.match(part) or SYMBOL.match(part)
-    return found.group(0).lower() if found else part.strip()
+    return found.group(0) if found else part.strip()
 
 
 def calls(tokens: Sequence[Token]) -> Iterator[str]:
     """The names that stand before a bracket: functions, and some that are none."""
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in pairwise(tokens):
         if token.is_name and following.text == "(":
             yield token.text
 
 
 def qualifiers(tokens: Sequence[Token]) -> Iterator[str]:
     """The names that stand before a dot: catalogs, schemas, tables."""
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in pairwise(tokens):
         if token.is_name and following.text == ".":
             yield token.text
 
 
 def name_at(tokens: Sequence[Token], at: int) -> tuple[tuple[str, ...], int]:
-    """The dotted name that begins at `at`, by its parts, and where it ends; no parts when none begins there."""
+    """The dotted name that begins at `at`, by its parts as written, and where it ends; no parts when none is there."""
     parts: list[str] = []
     while at < len(tokens) and tokens[at].is_name:
-        parts.append(tokens[at].text)
+        parts.append(tokens[at].written)
         at += 1
         if at + 1 >= len(tokens) or tokens[at].text != ".":
             break

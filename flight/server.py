@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.errors import Invalid
+from engine.errors import Invalid, TimedOut
 from engine.session import SessionSource
 from flight import codec, messages
 from flight.auth import authenticate, check_host
@@ -217,17 +217,19 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
             case messages.CommandStatementUpdate():
                 reply: object = messages.DoPutUpdateResult(self._service.update(caller, command))
             case messages.CommandPreparedStatementUpdate():
-                bound = self._parameters(reader)
+                bound = self._parameters(context, reader)
                 reply = messages.DoPutUpdateResult(self._service.prepared_update(caller, command, bound))
             case messages.CommandPreparedStatementQuery():
-                reply = self._service.bind(caller, command, self._parameters(reader))
+                reply = self._service.bind(caller, command, self._parameters(context, reader))
             case messages.CommandStatementIngest():
                 reply = messages.DoPutUpdateResult(self._service.ingest(caller, command, reader.to_reader()))
             case _:
                 raise Unsupported(f"{type(command).__name__} takes no data", "send it with GetFlightInfo")
         writer.write(codec.serialize(reply))
 
-    def _parameters(self, reader: flight.MetadataRecordBatchReader) -> pa.Table | None:
+    def _parameters(
+        self, context: flight.ServerCallContext, reader: flight.MetadataRecordBatchReader
+    ) -> pa.Table | None:
         schema = reader.schema
         batches, size = [], 0
         for chunk in reader:
@@ -235,6 +237,8 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
             if size > self._limits.request_bytes:
                 raise Invalid(f"the parameters are larger than {self._limits.request_bytes} bytes", "load data in bulk")
             batches.append(chunk.data)
+        if context.is_cancelled():  # to Arrow a stream that was broken off looks like one that has ended
+            raise TimedOut("the client broke off the request, nothing was run", "repeat it")
         return pa.Table.from_batches(batches, schema) if len(schema) else None
 
     @guarded

@@ -1,9 +1,11 @@
 """Rows that are kept to be served again: in memory while they are few, in a temporary file when they are many."""
 
+import io
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
@@ -22,7 +24,7 @@ class Spool:
         self._memory_bytes = memory_bytes
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
-        self._path: Path | None = None
+        self._file: IO[bytes] | None = None
         self._writer: pa.RecordBatchWriter | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -40,17 +42,18 @@ class Spool:
         self._writer.write_batch(batch)
 
     def _to_file(self) -> None:
-        with tempfile.NamedTemporaryFile(prefix="lakehouse-result-", suffix=".arrows", delete=False) as file:
-            self._path = Path(file.name)
-        self._writer = pa.ipc.new_stream(pa.OSFile(str(self._path), "wb"), self.schema)
+        # Without a name, so that a killed process leaves none behind; `close` closes it.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._writer = pa.ipc.new_stream(pa.PythonFile(self._file, "w"), self.schema)
         for batch in self._held:
             self._writer.write_batch(batch)
         self._held = []
 
     def finish(self) -> None:
         """Nothing more is written."""
-        if self._writer is not None:
+        if self._writer is not None and self._file is not None:
             self._writer.close()
+            self._file.flush()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, from the start; they can be read to their end also when it is closed meanwhile.
@@ -61,7 +64,7 @@ class Spool:
             if self._closed:
                 raise NotFound("the rows are not kept any more", "run the statement again")
             held = self._held
-            file = None if self._path is None else pa.OSFile(str(self._path), "rb")
+            file = None if self._file is None else _FromStart(self._file.fileno())
         return _read(held, file)
 
     def close(self) -> None:
@@ -69,12 +72,33 @@ class Spool:
         with self._lock:
             self._closed = True
             self._held = []
-            if self._path is not None:
-                self._path.unlink(missing_ok=True)
+            if self._file is not None:
+                self._file.close()
 
 
-def _read(held: list[pa.RecordBatch], file: pa.NativeFile | None) -> Iterator[pa.RecordBatch]:
+class _FromStart(io.RawIOBase):
+    """A file with a position of its own, so that many can read it at once."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = os.dup(descriptor)
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer
+        count = os.preadv(self._descriptor, [buffer], self._position)
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _read(held: list[pa.RecordBatch], file: _FromStart | None) -> Iterator[pa.RecordBatch]:
     yield from held
     if file is not None:
-        with file, pa.ipc.open_stream(file) as reader:
+        with io.BufferedReader(cast(Any, file)) as buffered, pa.ipc.open_stream(buffered) as reader:
             yield from reader

@@ -5,8 +5,10 @@ of the cursor, by which it finds the statement that called it: without a running
 """
 
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ import pyarrow as pa
 
 from engine import duck, faults
 from engine.access.roles import Effect, require
-from engine.errors import Forbidden, Internal, LakehouseError
+from engine.errors import Busy, Forbidden, Internal, LakehouseError
 from engine.lake import Lake
 from engine.session import Session
 from engine.statement import Statement
@@ -83,7 +85,8 @@ def batch_kernel(
 
 
 def _types(parameters: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in parameters.split(",")) if parameters.strip() else ()
+    outside_brackets = r",(?![^()]*\))"  # a DECIMAL(9, 2) is one type
+    return tuple(part.strip() for part in re.split(outside_brackets, parameters)) if parameters.strip() else ()
 
 
 def installable(lake: Lake, kernels: Sequence[Kernel]) -> list[tuple[str, Callable[..., pa.Array], list[str], str]]:
@@ -131,6 +134,8 @@ def _fault(lake: Lake, kernel: Kernel, statement: Statement, error: Exception) -
     fault = faults.translate(error, str(lake.home))
     if isinstance(fault, Internal):
         trace = "".join(traceback.format_exception(error))[-8000:]
-        lake.journal.record("fault", kernel.name, {"trace": trace}, statement_id=statement.statement_id, durable=True)
+        with suppress(Busy, duck.Error):  # the failure of the kernel is the one to show
+            body = {"trace": trace}
+            lake.journal.record("fault", kernel.name, body, statement_id=statement.statement_id, durable=True)
         return Internal(f"{kernel.name.lstrip('_')}() failed: {type(error).__name__}", "see lake.journal, kind 'fault'")
     return fault

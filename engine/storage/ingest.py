@@ -7,11 +7,12 @@ transaction of the lake writes the rows and the ledger entries; killed at any mo
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine import duck
-from engine.errors import Conflict, Internal, Invalid, nearest
+from engine.errors import Busy, Conflict, Internal, Invalid, nearest
 from engine.statement import Statement
 from engine.storage import columns, ducklake, files, ledger, merge, options
 from engine.storage.buckets import find_bucket
@@ -183,12 +184,17 @@ class Ingestion:
         fingerprint = columns.fingerprint(
             plan.reading.columns if plan.status in ("created", "replaced") else plan.state.columns
         )
-        with duck.transaction(cursor):
-            added, updated = self._write_rows(cursor, plan, plan.reading)
-            for file in plan.new:
-                file.check_unchanged()
-            ledger.write(cursor, self._bucket, self._entries(plan, plan.reading, version, fingerprint))
-            self._statement.check()
+        began = time.time()
+        try:
+            with duck.transaction(cursor):
+                added, updated = self._write_rows(cursor, plan, plan.reading)
+                for file in plan.new:
+                    file.check_unchanged()
+                ledger.write(cursor, self._bucket, self._entries(plan, plan.reading, version, fingerprint))
+                self._statement.check()
+        except duck.Error:
+            ducklake.remove_torn(cursor, self._bucket, plan.state.place.name, began)
+            raise
         if ducklake.current_version(cursor, self._bucket) != version:
             raise Internal(
                 f"{plan.state.place.name!r} was written while another process wrote", "open a home only once"
@@ -246,9 +252,10 @@ class Ingestion:
             "doubles": plan.doubles,
         }
         session, statement_id = self._statement.session, self._statement.statement_id
-        self._lake.journal.record(
-            "ingest", outcome.dataset, body, actor=session.profile, statement_id=statement_id, durable=True
-        )
+        with suppress(Busy, duck.Error):  # it is done and in the ledger; the entry stays in memory until it is written
+            self._lake.journal.record(
+                "ingest", outcome.dataset, body, actor=session.profile, statement_id=statement_id, durable=True
+            )
 
 
 def parse_key(text: str | None) -> list[str]:

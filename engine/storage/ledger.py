@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 import pyarrow as pa
 
 from engine import duck
+from engine.storage.columns import fold
 from engine.storage.ducklake import INTERNAL_SCHEMA
 
 STREAM = "lakehouse_ledger"
@@ -83,7 +84,8 @@ def entries(cursor: duck.Cursor, bucket: str, dataset: str | None = None) -> lis
     columns = ", ".join(f"epoch_us({one.name})" if one.name == "ts" else one.name for one in fields(Entry))
     where, values = ("where lower(dataset) = lower(?)", [dataset]) if dataset is not None else ("", [])
     rows = cursor.execute(f"select {columns} from {name(bucket)} {where} order by version, file", values).fetchall()
-    return [Entry(*row) for row in rows]
+    found = [Entry(*row) for row in rows]
+    return found if dataset is None else [entry for entry in found if fold(entry.dataset) == fold(dataset)]
 
 
 def in_force(found: Sequence[Entry], begins: Sequence[int]) -> list[Entry]:

@@ -26,19 +26,19 @@ def rollback(lake: "Lake", statement: Statement, name: str | None, version: int 
     with working(lake, statement) as cursor, writing(lake, statement):
         lives = _lives(cursor, name)
         place, past = lives[-1]
-        _check_version(place, [life for _, life in lives], version)
+        now = ducklake.current_version(cursor, place.bucket)
+        _check_version(place, [life for _, life in lives], version, now)
         if past.end is None and _is_at(cursor, place, version):
-            return _answer(cursor, place, "unchanged", ducklake.current_version(cursor, place.bucket))
-        new = ducklake.current_version(cursor, place.bucket) + 1
+            return _answer(cursor, place, "unchanged", now)
         with duck.transaction(cursor):
             cursor.execute(f"create or replace table {place} as from {place} at (version => {version})")
             entry = ledger.Entry(
-                int(lake.clock() * 1e6), place.name, new, "rolled_back", restored=version,
+                int(lake.clock() * 1e6), place.name, now + 1, "rolled_back", restored=version,
                 actor=statement.session.profile, statement_id=statement.statement_id,
             )  # fmt: skip
             ledger.write(cursor, place.bucket, [entry])
-        answer = _answer(cursor, place, "restored", new)
-    record(lake, statement, "rollback", place.name, {"version": new, "restored": version})
+        answer = _answer(cursor, place, "restored", now + 1)
+    record(lake, statement, "rollback", place.name, {"version": now + 1, "restored": version})
     return answer
 
 
@@ -51,8 +51,8 @@ def _lives(cursor: duck.Cursor, name: str) -> list[tuple[Place, ducklake.TableLi
     return found
 
 
-def _check_version(place: Place, lives: list[ducklake.TableLife], version: int) -> None:
-    if any(life.begin <= version and (life.end is None or version < life.end) for life in lives):
+def _check_version(place: Place, lives: list[ducklake.TableLife], version: int, now: int) -> None:
+    if any(life.begin <= version < (now + 1 if life.end is None else life.end) for life in lives):
         return
     raise NotFound(
         f"the dataset {place.name!r} has no version {version}", f"it began at {lives[0].begin}; see lake.versions"

@@ -10,24 +10,23 @@ from engine.session import Session
 from flight.caller import Caller
 from flight.server import Server, serve
 from flight.service import Service
-from lakehouse import open_lake
 from tests.flight.door import Acts, Connect
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    lake = open_lake(tmp_path_factory.mktemp("home"), settings={"models.embedder": "hash:64"})
+def acts() -> Acts:
+    return Acts()
+
+
+@pytest.fixture(scope="module")
+def lake(acts: Acts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    lake = acts.open_lake(tmp_path_factory.mktemp("home"))
     yield lake
     lake.close()
 
 
 @pytest.fixture(scope="module")
-def acts(lake: Lake) -> Acts:
-    return Acts(lake)
-
-
-@pytest.fixture(scope="module")
-def server(lake: Lake, acts: Acts) -> Iterator[Server]:
+def server(lake: Lake) -> Iterator[Server]:
     server = serve(lake)
     yield server
     server.shutdown(2)
@@ -73,8 +72,10 @@ def caller(session: Session) -> Caller:
 
 
 @pytest.fixture
-def service(acts: Acts) -> Service:
-    return Service()
+def service() -> Iterator[Service]:
+    service = Service()
+    yield service
+    service.forget()
 
 
 @pytest.fixture

@@ -2,45 +2,62 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import flight as arrow_flight
 
 from engine import duck
-from engine.catalogue import Function
 from engine.lake import Lake
 from flight import codec, messages
+from udfs import kernels
+from udfs.kernel import Call, Kernel, installable
 
 Connect = Callable[..., Any]
 
 
+MACRO = """
+create macro fn.act(seconds := 0.0, rows := 1) as table
+select n, i
+from (select _test_act(seconds::double, getvariable('lakehouse_call')) as n), range(rows) as r(i)
+"""
+COMMENT = """
+comment on macro table fn.act is
+'Count a run, after some seconds.
+@area storage
+@effect writes
+@required 0
+@signature act(seconds := 0.0, rows := 1)
+@answers n, i
+@example select * from act()'
+"""
+
+
 class Acts:
-    """`select * from act(seconds := …)`: a function with effects that counts how often it ran."""
+    """`select * from act(seconds := …)`: a function with effects that counts how often it ran to its end."""
 
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
+    def __init__(self) -> None:
         self.runs = 0
-        self.stopped = 0
-        duck.register_kernel(lake.root, "_test_act", self._act, ["DOUBLE", "VARCHAR"], "BIGINT")
-        lake.root.execute(
-            "create macro fn.main.act(seconds := 0.0, rows := 1) as table select n, i from "
-            "(select _test_act(seconds::double, getvariable('lakehouse_call')) as n), range(rows) as r(i)"
-        )
-        lake.functions = {
-            **lake.functions,
-            "act": Function("act", "storage", "writes", ("seconds", "rows"), 0, "act(seconds, rows)"),
-        }
 
-    def _act(self, seconds: pa.ChunkedArray, token: pa.ChunkedArray) -> pa.Array:
-        statement = self._lake.running[token[0].as_py()]
-        end = time.monotonic() + seconds[0].as_py()
+    def open_lake(self, home: Path) -> Lake:
+        """A lake that has the function, installed as the product installs its own."""
+        lake = Lake(home, settings={"models.embedder": "hash:64"})
+        count = Kernel("_test_act", ("DOUBLE",), "BIGINT", "writes", self._act)
+        ((name, self._body, parameters, returns),) = installable(lake, [count])
+        duck.register_kernel(lake.root, name, self._body, parameters, returns)
+        lake.root.execute(MACRO)
+        lake.root.execute(COMMENT)
+        lake.install(installable(lake, kernels()))
+        return lake
+
+    def _act(self, call: Call, rows: list[tuple[Any, ...]]) -> list[int]:
+        end = time.monotonic() + rows[0][0]
         while time.monotonic() < end:
-            if statement.cancelled.wait(0.01):
-                self.stopped += 1
-                raise statement.stopped()
+            call.statement.cancelled.wait(0.01)
+            call.check()
         self.runs += 1
-        return pa.array([self.runs] * len(seconds), pa.int64())
+        return [self.runs] * len(rows)
 
 
 def descriptor(command: object) -> arrow_flight.FlightDescriptor:

@@ -255,6 +255,7 @@ def test_catalog_and_schema_of_the_connection(connect: Connect) -> None:
         connection.adbc_current_catalog = "lake"
         cursor.execute("select count(*) from journal")
         assert (connection.adbc_current_catalog, connection.adbc_current_db_schema) == ("lake", "main")
+        connection.adbc_current_catalog = "primary"
         cursor.execute('drop schema "primary".side cascade')
 
 

@@ -1,5 +1,4 @@
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -7,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Busy, NotFound
+from engine.lake import Lake
 from engine.session import Session
 from flight.registry import Registry
+from flight.sessions import Sessions
 from flight.spool import Spool
 from flight.streams import has_dictionary, split
 
@@ -90,7 +91,7 @@ def test_the_bound_evicts_what_is_disposable_and_else_refuses(world: World) -> N
         things.add(Thing(world.session))
 
 
-def test_another_profile_finds_nothing(world: World, lake: Any) -> None:
+def test_another_profile_finds_nothing(world: World, lake: Lake) -> None:
     things, thing = world.registry(), Thing(world.session)
     handle = things.add(thing)
     other = lake.session("someone")
@@ -101,7 +102,7 @@ def test_another_profile_finds_nothing(world: World, lake: Any) -> None:
     assert thing.closed == 0
 
 
-def test_forgetting_a_session_closes_its_things_only(world: World, lake: Any) -> None:
+def test_forgetting_a_session_closes_its_things_only(world: World, lake: Lake) -> None:
     things, mine, theirs = world.registry(), Thing(world.session), Thing(lake.session("admin"))
     things.add(mine)
     handle = things.add(theirs)
@@ -130,6 +131,7 @@ def test_a_spool_of_no_rows() -> None:
     spool = Spool(pa.schema([("i", pa.int64())]), 0)
     spool.finish()
     assert list(spool.batches()) == []
+    spool.close()
 
 
 def test_a_reader_of_a_spool_survives_its_close() -> None:
@@ -166,3 +168,50 @@ def test_a_dictionary_does_not_make_single_rows() -> None:
     words = pa.DictionaryArray.from_arrays(pa.array([n % 1000 for n in range(5000)], pa.int16()), ["x" * 900] * 1000)
     parts = list(split(pa.record_batch([words], ["w"]), 100_000))
     assert len(parts) == 1
+
+
+@dataclass
+class Front:
+    """Sessions over the real lake with a clock of the test's."""
+
+    sessions: Sessions
+    clock: Clock
+    closed: list[Session]
+
+
+@pytest.fixture
+def front(lake: Lake) -> Front:
+    clock, closed = Clock(), list[Session]()
+    sessions = Sessions(lake, limit=3, idle_seconds=60.0, clock=clock, closed=closed.append)
+    return Front(sessions, clock, closed)
+
+
+def test_a_connection_has_a_session_and_a_cookie_goes_before_it(front: Front) -> None:
+    first, cookie = front.sessions.of("admin", "ipv4:1")
+    assert front.sessions.of("admin", "ipv4:1") == (first, None)
+    second, _ = front.sessions.of("admin", "ipv4:2")
+    assert second is not first
+    assert front.sessions.of("admin", "ipv4:2", f"other=x; {cookie}") == (first, None)
+    assert front.sessions.of("admin", "ipv4:2", "arrow_flight_session_id=unknown") == (second, None)
+    assert front.sessions.of("admin", "ipv4:2", "not a \x00 cookie") == (second, None)
+
+
+def test_a_session_is_never_given_to_another_profile(front: Front) -> None:
+    mine, cookie = front.sessions.of("admin", "ipv4:1")
+    theirs, _ = front.sessions.of("stranger", "ipv4:1", cookie)
+    assert (theirs is mine, theirs.profile) == (False, "stranger")
+
+
+def test_idle_sessions_are_closed_unless_they_are_busy(front: Front) -> None:
+    idle, busy, used = (front.sessions.of("admin", f"ipv4:{number}")[0] for number in range(3))
+    front.clock.now += 61
+    front.sessions.of("admin", "ipv4:2")
+    front.sessions.sweep({busy})
+    assert front.closed == [idle]
+    assert front.sessions.of("admin", "ipv4:2") == (used, None)
+    again, _ = front.sessions.of("admin", "ipv4:0")
+    assert again is not idle
+    with pytest.raises(Busy, match="3 sessions are open"):
+        front.sessions.of("admin", "ipv4:9")
+    front.sessions.close_all()
+    assert len(front.closed) == 4

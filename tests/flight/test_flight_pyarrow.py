@@ -1,6 +1,7 @@
 """pyarrow's own Flight client with commands built by hand."""
 
 import datetime
+import time
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -8,7 +9,8 @@ import pytest
 from pyarrow import flight as arrow_flight
 
 from flight import codec, messages
-from tests.flight.door import Acts, action, descriptor, query
+from flight.server import Server
+from tests.flight.door import Acts, action, descriptor, query, wait_for
 
 Client: TypeAlias = Any  # pyarrow has no types
 
@@ -82,6 +84,28 @@ def test_prepared_statements(client: Client, table: str) -> None:
         assert action(client, "ClosePreparedStatement", codec.encode(close)) == []
     with pytest.raises(pa.lib.ArrowKeyError):
         client.get_flight_info(descriptor(bound))
+
+
+def write_fails(writer: Any, rows: pa.Table) -> bool:
+    try:
+        writer.write_table(rows)
+    except arrow_flight.FlightTimedOutError:
+        return True
+    return False
+
+
+def test_parameters_that_are_broken_off_run_nothing(client: Client, server: Server, table: str) -> None:
+    update(client, f"create table {table} (a integer)")
+    request = messages.ActionCreatePreparedStatementRequest(f"insert into {table} values (?)")
+    handle = act(client, "CreatePreparedStatement", request).prepared_statement_handle
+    rows = pa.table({"1": [1, 2, 3]})
+    soon = arrow_flight.FlightCallOptions(timeout=0.2)
+    writer, _ = client.do_put(descriptor(messages.CommandPreparedStatementUpdate(handle)), rows.schema, soon)
+    wait_for(lambda: write_fails(writer, rows))
+    with pytest.raises(arrow_flight.FlightTimedOutError):
+        writer.close()
+    assert server._calls.wait(time.monotonic() + 10)
+    assert query(client, f"select count(*) as n from {table}").to_pylist() == [{"n": 0}]
 
 
 @pytest.mark.parametrize("how", [messages.Ending.COMMIT, messages.Ending.ROLLBACK])
@@ -177,7 +201,7 @@ class OneCall(arrow_flight.ClientMiddleware):  # type: ignore[misc]  # pyarrow h
             self.jar.cookie = value
 
 
-def test_a_cookie_keeps_the_session_over_connections(server: Any) -> None:
+def test_a_cookie_keeps_the_session_over_connections(server: Server) -> None:
     jar = KeepCookie()
     with arrow_flight.connect(server.uri, middleware=[jar]) as first:
         action(first, "SetSessionOptions", codec.serialize_options({"catalog": "lake"}))

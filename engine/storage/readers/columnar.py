@@ -3,7 +3,6 @@ file to the types of the first without a word."""
 
 from collections.abc import Sequence
 
-import pyarrow.dataset as arrow_dataset
 import pyarrow.parquet as pq
 
 from engine import duck
@@ -31,6 +30,8 @@ def read_parquet(cursor: duck.Cursor, wish: Wish) -> Reading:
 
 def read_arrow(cursor: duck.Cursor, wish: Wish) -> Reading:
     """Read Arrow IPC files (Feather version 2), not streams."""
+    import pyarrow.dataset as arrow_dataset  # at the top it would cost every start half a second
+
     rows, sources = {}, []
     for at, file in enumerate(wish.files):
         wish.check()

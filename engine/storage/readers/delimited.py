@@ -19,12 +19,13 @@ from engine.storage.columns import check_names, fold, pick
 from engine.storage.files import SourceFile
 from engine.storage.inference import Formats, infer
 from engine.storage.options import Options
-from engine.storage.readers.reading import FILE_COLUMN, Reading, Wish
+from engine.storage.readers.reading import FILE_COLUMN, Reading, Wish, with_room
 
 HEAD_BYTES = 1 << 20
 HEAD_RECORDS = 50
 DELIMITERS = (",", "\t", ";", "|")
-LINE_BYTES = 2_000_000  # DuckDB's default; longer lines need larger buffers
+LINE_BYTES = 2_000_000  # the defaults of DuckDB
+BUFFER_BYTES = 32_000_000
 BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -43,11 +44,17 @@ def read(cursor: duck.Cursor, wish: Wish) -> Reading:
     for file, head in zip(wish.files, heads, strict=True):
         check_names(head.names, file.name, wish.max_columns)
     _check_alike(wish.files, heads)
+    return with_room(
+        lambda room: _read(cursor, wish, heads, room), LINE_BYTES, wish.max_cell_bytes, "Maximum line size"
+    )
+
+
+def _read(cursor: duck.Cursor, wish: Wish, heads: Sequence[Head], room: int) -> Reading:
     names = list(heads[0].names)
     given = dict(zip(pick(wish.given, names, "types"), wish.given.values(), strict=True))
     options = wish.options
     formats = Formats(options.decimal_separator, options.dateformat, options.timestampformat)
-    relation = _relation(wish, heads)
+    relation = _relation(wish, heads, room)
     several = FILE_COLUMN if len(wish.files) > 1 else None
     found = infer(
         cursor, relation, names, wanted=wish.wanted_for(names), given=given, check=wish.check, formats=formats,
@@ -60,17 +67,18 @@ def read(cursor: duck.Cursor, wish: Wish) -> Reading:
     return Reading(list(found.columns.values()), f"select {', '.join(values)} from ({relation})", rows)
 
 
-def _relation(wish: Wish, heads: Sequence[Head]) -> str:
+def _relation(wish: Wish, heads: Sequence[Head], room: int) -> str:
     """All files as one select of text columns and the path; files that begin alike share one scan."""
     groups: dict[Head, list[SourceFile]] = {}
     for file, head in zip(wish.files, heads, strict=True):
         groups.setdefault(head, []).append(file)
-    return " union all by name ".join(f"select * from {_scan(wish, head, files)}" for head, files in groups.items())
+    return " union all by name ".join(
+        f"select * from {_scan(wish, head, files, room)}" for head, files in groups.items()
+    )
 
 
-def _scan(wish: Wish, head: Head, files: list[SourceFile]) -> str:
+def _scan(wish: Wish, head: Head, files: list[SourceFile], room: int) -> str:
     options = wish.options
-    longest = max((wish.max_cell_bytes if file.location.compression else file.bytes) for file in files)
     columns = ", ".join(f"{duck.literal(name)}: 'VARCHAR'" for name in head.names)
     arguments = {
         "columns": f"{{{columns}}}",
@@ -84,7 +92,8 @@ def _scan(wish: Wish, head: Head, files: list[SourceFile]) -> str:
         "nullstr": "[" + ", ".join(duck.literal(text) for text in options.nullstr) + "]",
         "encoding": duck.literal(options.encoding),
         "strict_mode": str(options.strict).lower(),
-        "max_line_size": str(min(max(longest, LINE_BYTES), max(wish.max_cell_bytes, LINE_BYTES))),
+        "max_line_size": str(room),
+        "buffer_size": str(max(BUFFER_BYTES, 2 * room)),
         "hive_partitioning": "false",
         "filename": duck.literal(FILE_COLUMN),
     }

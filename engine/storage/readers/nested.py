@@ -10,7 +10,7 @@ from typing import Any
 from engine import duck
 from engine.storage.columns import AS_TEXT, Column, check_names, fold, pick
 from engine.storage.inference import TIMES, infer
-from engine.storage.readers.reading import FILE_COLUMN, Reading, Wish
+from engine.storage.readers.reading import FILE_COLUMN, Reading, Wish, with_room
 
 OBJECT_BYTES = 16_777_216  # DuckDB's default
 NO_DATES = "'(dates are found by inference.py)'"
@@ -19,7 +19,11 @@ TEXT_IN_JSON = AS_TEXT | {"uuid", "time"}  # strings of the file that DuckDB wou
 
 def read(cursor: duck.Cursor, wish: Wish) -> Reading:
     """Read JSON files. Raises Invalid naming file and line."""
-    found = _found(cursor, wish)
+    return with_room(lambda room: _read(cursor, wish, room), OBJECT_BYTES, wish.max_cell_bytes, "maximum_object_size")
+
+
+def _read(cursor: duck.Cursor, wish: Wish, room: int) -> Reading:
+    found = _found(cursor, wish, room)
     names = [column.name for column in found]
     check_names(names, wish.files[0].name, wish.max_columns)
     given = dict(zip(pick(wish.given, names, "types"), wish.given.values(), strict=True))
@@ -27,7 +31,7 @@ def read(cursor: duck.Cursor, wish: Wish) -> Reading:
     types = {column.name: _type(cursor, column, wanted.get(column.name)) for column in found}
     texts = [name for name in names if types[name] == "VARCHAR"]
     spec = ", ".join(f"{duck.literal(name)}: {duck.literal(type)}" for name, type in types.items())
-    relation = f"select * from read_json({_arguments(wish)}, columns = {{{spec}}})"
+    relation = f"select * from read_json({_arguments(wish, room)}, columns = {{{spec}}})"
     several = FILE_COLUMN if len(wish.files) > 1 else None
     inferred = infer(
         cursor, relation, texts, wanted=wanted, given={n: t for n, t in given.items() if n in texts}, check=wish.check,
@@ -43,35 +47,33 @@ def read(cursor: duck.Cursor, wish: Wish) -> Reading:
     return Reading(columns, f"select {', '.join(values)} from ({relation})", rows)
 
 
-def _arguments(wish: Wish) -> str:
-    longest = max((wish.max_cell_bytes if file.location.compression else file.bytes) for file in wish.files)
-    size = min(max(longest, OBJECT_BYTES), max(wish.max_cell_bytes, OBJECT_BYTES))
+def _arguments(wish: Wish, room: int) -> str:
     return (
-        f"{wish.paths()}, records = 'true', maximum_object_size = {size}, hive_partitioning = false, "
+        f"{wish.paths()}, records = 'true', maximum_object_size = {room}, hive_partitioning = false, "
         f"filename = {duck.literal(FILE_COLUMN)}"
     )
 
 
-def _found(cursor: duck.Cursor, wish: Wish) -> list[Column]:
+def _found(cursor: duck.Cursor, wish: Wish, room: int) -> list[Column]:
     """The columns of all objects with the types that DuckDB finds."""
     detect = (
-        f"{_arguments(wish)}, sample_size = -1, union_by_name = true, maximum_sample_files = {len(wish.files)}, "
+        f"{_arguments(wish, room)}, sample_size = -1, union_by_name = true, maximum_sample_files = {len(wish.files)}, "
         f"dateformat = {NO_DATES}, timestampformat = {NO_DATES}"
     )
     rows = cursor.execute(f"describe select * from read_json({detect})").fetchall()
     columns = [Column(name, type) for name, type, *_ in rows if name != FILE_COLUMN]
     if any(re.fullmatch(r"C\d+|.+_\d+", column.name) for column in columns):
-        _check_renamed(cursor, wish, {column.name for column in columns})
+        _check_renamed(cursor, wish, room, {column.name for column in columns})
     return columns
 
 
-def _check_renamed(cursor: duck.Cursor, wish: Wish, names: set[str]) -> None:
+def _check_renamed(cursor: duck.Cursor, wish: Wish, room: int, names: set[str]) -> None:
     """DuckDB renames a blank key to C0 and a key that differs in case only to `a_1`: refuse both."""
     keys = {
         key
         for (key,) in cursor.execute(
             f"select distinct unnest(json_keys(json)) from read_json_objects({wish.paths()}, "
-            f"maximum_object_size = {max(wish.max_cell_bytes, OBJECT_BYTES)})"
+            f"maximum_object_size = {room})"
         ).fetchall()
     }
     if keys - names:

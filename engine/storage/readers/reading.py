@@ -39,3 +39,17 @@ class Wish:
     def wanted_for(self, names: Sequence[str]) -> dict[str, str]:
         """The dataset's types by the names of the file."""
         return {name: self.wanted[fold(name)] for name in names if fold(name) in self.wanted}
+
+
+def with_room(read: Callable[[int], Reading], usual: int, largest: int, sign: str) -> Reading:
+    """Read with room for cells of the usual size, and once more with the largest when one does not fit.
+
+    Room costs memory for every thread, also where no cell needs it. `sign`: how DuckDB says that it was too little.
+    """
+    if largest > usual:
+        try:
+            return read(usual)
+        except duck.Error as error:
+            if sign not in str(error):
+                raise
+    return read(max(usual, largest))

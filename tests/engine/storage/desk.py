@@ -40,7 +40,8 @@ class Desk:
     def ingest(self, name: str | Path, dataset: str, **arguments: object) -> dict[str, Any]:
         """Call `ingest` and return its one row. `name` below the folder, or an absolute path."""
         named = "".join(f", {argument} := ?" for argument in arguments)
-        values = [str(self.folder / name), dataset, *arguments.values()]
+        uri = str(name) if str(name).startswith("file:") else str(self.folder / name)
+        values = [uri, dataset, *arguments.values()]
         rows = self.session.run(f"select * from ingest(?, ?{named})", values).rows()
         assert len(rows) == 1
         return rows[0]
@@ -55,7 +56,7 @@ class Desk:
     def fails(self, begins: str, name: str | Path, dataset: str | None = None, **arguments: object) -> LakehouseError:
         """`ingest` must fail with an error that begins so, and name no path of this machine."""
         with pytest.raises(LakehouseError) as caught:
-            self.ingest(name, dataset or self.new(), **arguments)
+            self.ingest(name, self.new() if dataset is None else dataset, **arguments)
         assert str(caught.value).startswith(begins), str(caught.value)
         return caught.value
 

@@ -1,0 +1,58 @@
+"""The rows of a statement on their way out: read by one thread, and closed by any."""
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from engine.execution import Execution
+
+
+class Stream:
+    """Batches as the engine makes them. Its end, a failure or `close` gives the cursor of the statement back."""
+
+    def __init__(self, execution: "Execution", reader: pa.RecordBatchReader) -> None:
+        """`reader` runs on the cursor of `execution`."""
+        self._execution, self._reader = execution, reader
+        self._lock = threading.Lock()
+        self._closed = False
+        self.schema: pa.Schema = reader.schema
+        execution.stream = self
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows. Raises LakehouseError only, TimedOut when it was closed meanwhile."""
+        while (batch := self._next()) is not None:
+            yield batch
+
+    def _next(self) -> pa.RecordBatch | None:
+        statement = self._execution.statement
+        with self._lock, self._execution.acting():
+            if self._closed:
+                raise statement.stopped()
+            try:
+                batch = self._reader.read_next_batch()
+            except StopIteration:
+                if statement.cancelled.is_set():  # an interrupted stream may end as if it were complete
+                    raise statement.stopped() from None
+                return None
+            statement.rows += batch.num_rows
+            return batch
+
+    def close(self, wait: float = -1) -> None:
+        """End it, once whoever reads has the batch it waits for; give up after `wait` seconds (-1: never)."""
+        if not self._lock.acquire(timeout=wait):
+            return
+        try:
+            if not self._closed:
+                self._closed = True
+                self._reader.close()
+                self._execution.finish()
+        finally:
+            self._lock.release()
+
+    def abandon(self) -> None:
+        """Leave the closing to the watch of the lake: the garbage collector may call this, and must not wait."""
+        if not self._closed:
+            self._execution.lake.abandoned.append(self)
