@@ -39,7 +39,7 @@ def load_stream(cursor: duck.Cursor, reader: pa.RecordBatchReader, target: Targe
     if exists and mode == "replace":
         cursor.execute(f"drop table {target}")
     append = exists and mode != "replace"
-    cursor.register(STREAM, reader)
+    cursor.register(STREAM, reader.__arrow_c_stream__())  # not by pyarrow's own scanner, which warns and copies
     try:
         into = f"insert into {target} by name" if append else f"create table {target} as"
         answer = cursor.execute(f"{into} from temp.main.{STREAM}").fetchall()

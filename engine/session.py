@@ -14,6 +14,7 @@ from engine.access.roles import Effect, Role, require
 from engine.errors import Conflict, Invalid, LakehouseError, NotFound
 from engine.execution import Execution, Transaction
 from engine.load import LoadMode, Target, load_stream
+from engine.spool import spooled
 from engine.statement import Result
 from engine.stream import Stream
 
@@ -100,16 +101,17 @@ class Session:
             if checked.is_query and checked.effect == "reads" and transaction is None:
                 return _stream(execution, reader)
             # It acts, or its cursor is needed for the next statement of the transaction: take all rows now.
-            table = reader.read_all()
+            spool = spooled(reader, reader.schema)
             if checked.effect == "reads":
                 execution.statement.check()  # an interrupted one may end as if it were complete
             _see_own_effects(execution)
-        execution.statement.rows = table.num_rows
+        execution.statement.rows = spool.rows
         execution.finish()
         done = execution.statement.statement_id
         if not checked.is_query:
-            return Result(done, NO_ROWS, iter(()), rows_affected=_count(table))
-        return Result(done, table.schema, iter(table.to_batches(duck.BATCH_ROWS)))
+            count = _count(pa.Table.from_batches(spool.batches(), spool.schema))
+            return Result(done, NO_ROWS, iter(()), rows_affected=count)
+        return Result(done, spool.schema, spool.batches(), close=spool.close)
 
     def run_many(
         self, sql: str, rows: pa.Table, *, transaction: str | None = None, statement_id: str | None = None

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from engine.errors import Conflict, Internal, LakehouseError, TimedOut
 from engine.session import Session
+from engine.spool import Spool
 from flight.caller import Caller
-from flight.spool import Spool
 
 Params = Sequence[object] | None
 

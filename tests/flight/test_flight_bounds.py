@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from engine.errors import Busy, NotFound
 from engine.lake import Lake
 from engine.session import Session
+from engine.spool import Spool
 from flight.registry import Registry
 from flight.sessions import Sessions
-from flight.spool import Spool
 from flight.streams import has_dictionary, split
 
 

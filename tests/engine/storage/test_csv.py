@@ -1,10 +1,14 @@
 """CSV: what is read, and how a broken file is refused."""
 
 import gzip
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from engine.errors import Invalid
+from lakehouse import open_lake
+from tests.conftest import FAST
 from tests.engine.storage.desk import Desk
 
 BROKEN: list[tuple[str, bytes, str]] = [
@@ -140,6 +144,16 @@ def test_wide_files(desk: Desk) -> None:
 def test_a_cell_of_ten_megabytes(desk: Desk) -> None:
     dataset = desk.taken('id,text\n1,"' + "x" * 10_000_000 + '"\n2,y\n')
     assert desk.rows(f"select length(text) from {dataset} order by id") == [(10_000_000,), (1,)]
+
+
+def test_a_cell_beyond_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text('id,text\n1,"' + "x" * 5_000_000 + '"\n')
+    lake = open_lake(tmp_path / "home", settings={**FAST, "ingest.max_cell_bytes": 3_000_000}, allowed=[tmp_path])
+    try:
+        with pytest.raises(Invalid, match=r"cells\.csv line 2: the line is too long; raise \[ingest\] max_cell_bytes"):
+            lake.session().run("select * from ingest(?, 'cells')", [str(tmp_path / "cells.csv")])
+    finally:
+        lake.close()
 
 
 OPTIONS = [

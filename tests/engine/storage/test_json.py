@@ -79,6 +79,11 @@ def test_a_late_broken_line(desk: Desk) -> None:
     desk.fails("[INVALID] late.json line 200001: not valid JSON", "late.json")
 
 
+def test_an_object_of_forty_megabytes(desk: Desk) -> None:
+    dataset = desk.taken(json.dumps({"id": 1, "text": "x" * 40_000_000}), ".json")
+    assert desk.rows(f"select length(text) from {dataset}") == [(40_000_000,)]
+
+
 def test_a_nested_value_fits_the_dataset_or_drifts(desk: Desk) -> None:
     dataset = desk.taken('{"id":1,"p":{"x":1,"y":"q"},"rate":1.5}', ".json")
     desk.write("less.json", '{"id":2,"p":{"x":2},"rate":3}')

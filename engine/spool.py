@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, cast
 
 import pyarrow as pa
@@ -102,3 +102,16 @@ def _read(held: list[pa.RecordBatch], file: _FromStart | None) -> Iterator[pa.Re
     if file is not None:
         with io.BufferedReader(cast(Any, file)) as buffered, pa.ipc.open_stream(buffered) as reader:
             yield from reader
+
+
+def spooled(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Spool:
+    """All of `batches`, kept."""
+    spool = Spool(schema)
+    try:
+        for batch in batches:
+            spool.write(batch)
+        spool.finish()
+    except BaseException:
+        spool.close()
+        raise
+    return spool

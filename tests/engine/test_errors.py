@@ -1,0 +1,54 @@
+import pytest
+
+from engine.errors import BY_CODE, Invalid, LakehouseError, NotFound, nearest, parse
+
+STATUSES = {
+    "INVALID": 400,
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
+    "CONFLICT": 409,
+    "RULE": 422,
+    "BUSY": 503,
+    "TIMEOUT": 504,
+    "INTERNAL": 500,
+}
+
+
+def test_the_tree_has_the_promised_codes() -> None:
+    assert {code: kind.status for code, kind in BY_CODE.items()} == STATUSES
+    assert set(BY_CODE.values()) == set(LakehouseError.__subclasses__()) - {
+        kind for kind in LakehouseError.__subclasses__() if not kind.__module__.startswith("engine.")
+    }
+
+
+@pytest.mark.parametrize("kind", BY_CODE.values(), ids=list(BY_CODE))
+def test_an_error_survives_its_way_over_the_wire(kind: type[LakehouseError]) -> None:
+    for message, hint in [("a; b", "do c"), ("a", None), ("usage", "f(x := 1)"), ("é \u20ac", "„hint“")]:
+        error = kind(message, hint)
+        assert str(error) == f"[{kind.code}] {message}" + (f"; {hint}" if hint else "")
+        found = parse(f"Invalid Input Error: Python exception occurred: KindOf: {error}\nmore")
+        assert type(found) is kind
+        assert (found.message, found.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("kind", BY_CODE.values(), ids=list(BY_CODE))
+def test_the_docstring_is_the_default_message(kind: type[LakehouseError]) -> None:
+    assert str(kind()) == f"[{kind.code}] {kind.__doc__}"
+
+
+def test_a_text_without_a_code_is_no_error_of_ours() -> None:
+    assert parse("Binder Error: [WHATEVER] nothing") is None
+
+
+def test_an_error_is_an_exception_with_its_text() -> None:
+    assert Invalid("a", "b").args == ("[INVALID] a; b",)
+    assert isinstance(NotFound("x"), LakehouseError)
+
+
+def test_the_nearest_names() -> None:
+    assert nearest("worker", ["workers", "notes"]) == "did you mean 'workers'?"
+    assert nearest("xyz", []) == "there are none yet"
+    assert nearest("xyz", ["b", "a"]) == "known: a, b"
+    assert nearest("xyz", [f"n{i:02}" for i in range(12)]).endswith("n09 …")
+    assert nearest("resume", {"resumes": 1, "resumed": 2}) == "did you mean 'resumes' or 'resumed'?"
