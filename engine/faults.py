@@ -38,7 +38,7 @@ NAMED: dict[str, type[duckdb.Error]] = {
         if name.endswith("Exception")
     },
 }
-PREFIX = re.compile(r"^([A-Za-z][A-Za-z ]{2,30}) Error: ")
+PREFIX = re.compile(r"^([A-Za-z][A-Za-z ]{1,30}) Error: ")
 OPEN_ELSEWHERE = ("Could not set lock on file", "Conflicting lock", "handle conflict")
 TOO_DEEP = "Max expression depth limit"
 UNREADABLE_VALUE = "Unable to cast Python instance"

@@ -6,6 +6,7 @@ are closed by the engine itself (`duck.seal`).
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ LEDGER_SCHEMA = "lakehouse"  # of each bucket
 HOUSE = {"lake", "fn", "system", "temp", LEDGER_SCHEMA}  # catalogs and schemas that are read, never written to
 RESERVED_SCHEMAS = {"lake", "fn", "control", "primary", "system", "temp", "lakehouse"}
 MAX_NESTING = 200
+NESTED = (("brackets", r"[(\[{]", r"[)\]}]"), ("comments", r"/\*", r"\*/"))
 MAX_PREDICATE_BYTES = 100_000
 MAX_ARROWS = 20  # DuckDB binds a chain of n arrows 2 ** n times, and nothing can interrupt it
 DATA_STATEMENTS = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO"}
@@ -101,15 +103,18 @@ def check_text(sql: str, max_bytes: int) -> None:
         raise Invalid("the statement holds half of a surrogate pair", "send valid Unicode") from None
     if size > max_bytes:
         raise Invalid(f"the statement is longer than {max_bytes} bytes", "send data as parameters or load it in bulk")
+    for what, opening, closing in NESTED:
+        deepest = _depth(sql, opening, closing)
+        if deepest > MAX_NESTING:
+            raise Invalid(f"the statement nests {what} {deepest} deep", f"stay below {MAX_NESTING}")
+
+
+def _depth(sql: str, opening: str, closing: str) -> int:
     depth = deepest = 0
-    for character in sql:
-        if character in "([{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in ")]}":
-            depth -= 1
-    if deepest > MAX_NESTING:
-        raise Invalid(f"the statement nests brackets {deepest} deep", f"stay below {MAX_NESTING}")
+    for found in re.finditer(f"({opening})|({closing})", sql):
+        depth += 1 if found.lastindex == 1 else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _check_arrows(words: Sequence[Token]) -> None:

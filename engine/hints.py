@@ -21,6 +21,8 @@ def with_nearest(
         return fault
     what, name = found.groups()
     if what not in ("Table", "View"):
+        if name in functions:  # it is there, but no table
+            return NotFound(fault.message, f"write select {name}(…)")
         hint = nearest(name, functions)
         return NotFound(fault.message, hint) if hint.startswith("did you mean") else fault
     seen = tables(cursor, place)

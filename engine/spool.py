@@ -4,6 +4,7 @@ import io
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, cast
 
@@ -44,6 +45,7 @@ class Spool:
     def _to_file(self) -> None:
         # Without a name, so that a killed process leaves none behind; `close` closes it.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, self._file.close)  # also when nobody reads the rows, and so nobody closes it
         self._writer = pa.ipc.new_stream(pa.PythonFile(self._file, "w"), self.schema)
         for batch in self._held:
             self._writer.write_batch(batch)

@@ -17,7 +17,7 @@ class Stream:
         """`reader` runs on the cursor of `execution`."""
         self._execution, self._reader = execution, reader
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._exhausted = False
         self.schema: pa.Schema = reader.schema
         execution.stream = self
 
@@ -34,6 +34,7 @@ class Stream:
             try:
                 batch = self._reader.read_next_batch()
             except StopIteration:
+                self._exhausted = True
                 if statement.cancelled.is_set():  # an interrupted stream may end as if it were complete
                     raise statement.stopped() from None
                 return None
@@ -47,6 +48,7 @@ class Stream:
         try:
             if not self._closed:
                 self._closed = True
+                self._execution.held.dirty |= not self._exhausted  # a cursor with an unread result is not used again
                 self._reader.close()
                 self._execution.finish()
         finally:

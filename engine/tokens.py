@@ -11,6 +11,7 @@ from engine import duck
 SPACES = re.compile(r"[\x85\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]")
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 WORD = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*")
+NUMBER = re.compile(r"\.?\d[\w.]*")
 SYMBOL = re.compile(r"[()\[\]{}.,;]|[^\s\w()\[\]{}.,;]+")
 
 
@@ -44,7 +45,7 @@ def read(sql: str) -> list[Token]:
     ends = [start for start, _ in found[1:]] + [len(data)]
     return [
         Token(kind, _written(kind, data[start:end].decode("utf-8", "replace")), start)
-        for (start, kind), end in zip(found, ends, strict=True)
+        for (start, kind), end in zip(found, ends, strict=False)  # an empty text has an end, too
     ]
 
 
@@ -58,7 +59,7 @@ def _written(kind: str, part: str) -> str:
         return quoted.group(1).replace('""', '"')
     if kind == "string_const":
         return part
-    found = WORD.match(part) or SYMBOL.match(part)
+    found = NUMBER.match(part) or WORD.match(part) or SYMBOL.match(part)
     return found.group(0) if found else part.strip()
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import duck
 from engine.errors import Busy, Conflict, LakehouseError, TimedOut
+from engine.statement import Statement
 from engine.storage.files import Location, digest
 from lakehouse import open_lake
 from tests.conftest import FAST
@@ -58,6 +60,31 @@ def test_cancel(own_desk: Desk, wanted: str) -> None:
     assert [type(error) for error in caught] == [TimedOut]
     assert desk.rows("select count(*) from lake.datasets") == [(0,)]
     assert desk.ingest(path, "long")["rows_added"] == 2_000_000  # the lock is free, and nothing is half there
+
+
+def test_sql_of_a_kernel_is_interrupted(own_desk: Desk) -> None:
+    statement = Statement("nested", own_desk.session, "", None, lambda: None)
+    cursor, caught = own_desk.lake.cursor(), list[duck.Error]()
+
+    def work() -> None:
+        try:
+            with statement.interrupting(cursor.interrupt):
+                statement.progress = (0, 1, "started")
+                cursor.execute(
+                    "select count(*) from range(10_000_000) a, range(10_000_000) b where a.range % 7 = b.range % 5"
+                )
+        except duck.Error as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    until(lambda: statement.progress is not None)
+    until(lambda: statement.cancel() or not thread.is_alive())  # the query may not have begun at the first call
+    thread.join()
+    assert "INTERRUPT" in str(caught[0])
+    with pytest.raises(TimedOut), statement.interrupting(cursor.interrupt):
+        pytest.fail("a cancelled statement does not begin")
+    cursor.close()
 
 
 def test_a_statement_that_was_cancelled_before_does_nothing(own_desk: Desk) -> None:

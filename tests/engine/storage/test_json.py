@@ -80,8 +80,10 @@ def test_a_late_broken_line(desk: Desk) -> None:
 
 
 def test_an_object_of_forty_megabytes(desk: Desk) -> None:
-    dataset = desk.taken(json.dumps({"id": 1, "text": "x" * 40_000_000}), ".json")
-    assert desk.rows(f"select length(text) from {dataset}") == [(40_000_000,)]
+    # More rows than the catalog keeps inside itself, for it is slow with large texts.
+    small = "".join(json.dumps({"id": i, "text": "y"}) + "\n" for i in range(20))
+    dataset = desk.taken(small + json.dumps({"id": 20, "text": "x" * 40_000_000}), ".json")
+    assert desk.rows(f"select length(text) from {dataset} where id = 20") == [(40_000_000,)]
 
 
 def test_a_nested_value_fits_the_dataset_or_drifts(desk: Desk) -> None:
