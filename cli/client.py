@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,15 +51,25 @@ class Remote:
 
     def query(self, sql: str) -> tuple[pa.Table, int | None]:
         """Run one statement; errors are those of the server."""
-        with coded_errors(), self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            if cursor.description is None or not cursor.description:
-                return pa.table({}), max(cursor.rowcount, 0)
-            return cursor.fetch_arrow_table(), None
+        import adbc_driver_manager
+
+        with coded_errors():
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(sql)
+                if not cursor.description:
+                    return pa.table({}), max(cursor.rowcount, 0)
+                return cursor.fetch_arrow_table(), None
+            finally:
+                with suppress(adbc_driver_manager.Error):  # what was fetched counts
+                    cursor.close()
 
     def close(self) -> None:
-        """Disconnect."""
-        self._connection.close()
+        """Disconnect; a server that has stopped meanwhile does not matter any more."""
+        import adbc_driver_manager
+
+        with suppress(adbc_driver_manager.Error):
+            self._connection.close()
 
 
 @contextmanager

@@ -39,7 +39,9 @@ NAMED: dict[str, type[duckdb.Error]] = {
     },
 }
 PREFIX = re.compile(r"^([A-Za-z][A-Za-z ]{1,30}) Error: ")
+NO_PLACE = re.compile(r'(Catalog|Schema)( with name)? "?[^"]+"? (does not exist|not found)')
 OPEN_ELSEWHERE = ("Could not set lock on file", "Conflicting lock", "handle conflict")
+INVALIDATED = "has been invalidated"  # after a failed checkpoint, also as an IO error
 TOO_DEEP = "Max expression depth limit"
 UNREADABLE_VALUE = "Unable to cast Python instance"
 
@@ -53,12 +55,16 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
         return parse(text) or Internal(scrub(text.partition(KERNEL_FAILED)[2].lstrip(": "), home))
     kind = _kind(error, text)
     message = scrub(_first_line(text), home)
+    if issubclass(kind, duckdb.Error) and INVALIDATED in text:
+        return Internal(message, "the engine must be reopened: restart the server")
     if issubclass(kind, duckdb.IOException | OSError) and "No space left on device" in text:
         return Busy("the disk is full", "free space and repeat; nothing was half-written")
     for theirs, ours, hint in KINDS:
         if issubclass(kind, theirs):
             return ours(message, hint)
-    if issubclass(kind, duckdb.CatalogException) or (message.startswith("Catalog ") and "does not exist" in message):
+    if issubclass(kind, duckdb.Error) and NO_PLACE.match(message):
+        return NotFound(message.rstrip("!"), "run show all tables")
+    if issubclass(kind, duckdb.CatalogException):
         return _catalog_error(text, home)
     if issubclass(kind, duckdb.BinderException | duckdb.ParserException):
         if TOO_DEEP in message:

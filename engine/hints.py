@@ -1,7 +1,7 @@
 """What to do next when a name is not there: the nearest names that the caller sees, not those of the engine's own."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from engine import duck, guard
 from engine.errors import LakehouseError, NotFound, nearest
@@ -10,11 +10,11 @@ MISSING = re.compile(r'(Table|View|Table Function|Scalar Function|Macro Function
 
 
 def with_nearest(
-    fault: LakehouseError, cursor: duck.Cursor, functions: Collection[str], place: tuple[str, str]
+    fault: LakehouseError, new_cursor: Callable[[], duck.Cursor], functions: Collection[str], place: tuple[str, str]
 ) -> LakehouseError:
     """`fault`, with the nearest tables or functions when it says that one is not there.
 
-    `place`: the catalog and schema that unqualified names mean.
+    `functions`: the names of ours. `place`: the catalog and schema that unqualified names mean.
     """
     found = MISSING.match(fault.message) if isinstance(fault, NotFound) else None
     if found is None:
@@ -25,15 +25,16 @@ def with_nearest(
             return NotFound(fault.message, f"write select {name}(…)")
         hint = nearest(name, functions)
         return NotFound(fault.message, hint) if hint.startswith("did you mean") else fault
-    seen = tables(cursor, place)
+    seen = tables(new_cursor, place)
     hint = nearest(name, seen)
     if not hint.startswith("did you mean"):  # then the tables of the caller say more than the views of the lake
         hint = nearest(name, [table for table in seen if not table.startswith("lake.")])
     return NotFound(fault.message, f"{hint}; see lake.datasets")
 
 
-def tables(cursor: duck.Cursor, place: tuple[str, str]) -> list[str]:
+def tables(new_cursor: Callable[[], duck.Cursor], place: tuple[str, str]) -> list[str]:
     """The tables and views that a client sees, as it would write them."""
+    cursor = new_cursor()
     try:
         rows = cursor.execute(
             "select database_name, schema_name, table_name from duckdb_tables() where not internal "
@@ -41,6 +42,8 @@ def tables(cursor: duck.Cursor, place: tuple[str, str]) -> list[str]:
         ).fetchall()
     except duck.Error:  # the error that asks for the names is the one to show
         return []
+    finally:
+        cursor.close()
     return [
         name if (catalog, schema) == place else f"{schema if catalog == place[0] else catalog}.{name}"
         for catalog, schema, name in rows

@@ -176,11 +176,7 @@ class Lake:
 
     def with_nearest(self, fault: LakehouseError, place: tuple[str, str]) -> LakehouseError:
         """`fault`, with the nearest names when a table or function is not there. See `hints`."""
-        cursor = self.root.cursor()
-        try:
-            return hints.with_nearest(fault, cursor, self._known.ours, place)
-        finally:
-            cursor.close()
+        return hints.with_nearest(fault, self.cursor, self._known.ours, place)
 
     def arrow_type(self, sql_type: str) -> pa.DataType:
         """The Arrow type of a SQL type; the usual ones are asked of the engine once."""
@@ -247,7 +243,10 @@ class Lake:
                 self.abandoned.popleft().close()
 
     def close(self) -> None:
-        """Refuse new statements, stop those that run, write what is buffered and close the engine."""
+        """Refuse new statements, stop those that run, write what is buffered and close the engine.
+
+        Raises Internal when the last entries of the journal could not be written; all is closed then, too.
+        """
         if self._stopped.is_set():
             return
         self._closed.set()
@@ -256,8 +255,15 @@ class Lake:
             exits.callback(self.root.close)
             exits.callback(self.cursors.close)
             exits.callback(self.corpora.close)
-            exits.callback(self.journal.close)
+            exits.callback(self._close_journal)
             self._stop_statements()
+
+    def _close_journal(self) -> None:
+        try:
+            self.journal.close()
+        except duck.Error as error:
+            fault = faults.translate(error, str(self.home))
+            raise Internal(f"the end of the journal is lost: {fault.message}", "look at the disk") from None
 
     def _stop_statements(self) -> None:
         until = time.monotonic() + CLOSE_SECONDS

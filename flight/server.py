@@ -29,6 +29,7 @@ from flight.watch import Watch
 T = TypeVar("T")
 IDENTITY = "identity"
 STUCK_SECONDS = 5.0
+COURTESY_SECONDS = 0.5
 SMALL_ROWS = 1024
 
 ACTIONS = {
@@ -135,6 +136,7 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         """Refuse new statements, let the running ones end for `drain_seconds`, cancel the rest, and stop."""
         deadline = time.monotonic() + drain_seconds
         self._service.drain()
+        busy = not self._calls.wait(time.monotonic())
         self._calls.wait(deadline)
         self._service.wait(deadline)
         self._calls.wait(deadline)  # those that waited for a statement still have to send its rows

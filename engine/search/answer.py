@@ -5,8 +5,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.errors import Invalid
-from engine.search import fusion, matrix, retrieval
+from engine.search import fusion, matrix, retrieval, text
 from engine.search.matrix import Ranking, Request
 from engine.search.retrieval import Place, Scope
 
@@ -14,11 +17,12 @@ if TYPE_CHECKING:
     from engine.lake import Lake
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s|$)|\n\s*\n|$)", re.DOTALL)
-DOCUMENTS = 5  # documents whose sentences are looked at
+DOCUMENTS = 6  # documents whose sentences are looked at, shared among the corpora: none can crowd out the others
 SENTENCES = 40  # sentences that are embedded, at most
 QUOTES = 3
 FEWEST_WORDS = 5  # of a sentence that can be an answer: less is a heading or a fragment
-NEAR_BEST = 0.75  # share of the best sentence's cosine that a further quote must reach
+NEAR_BEST = 0.75  # share of the best sentence's score that a further quote must reach
+WORDS_WEIGHT = 0.3  # of the words in common beside the cosine: a rare word of the question outweighs a similar topic
 NOTHING = "Nothing in the searched corpora answers this."
 MODEL = "extractive"
 
@@ -55,21 +59,23 @@ def _quotes(lake: "Lake", question: str, scope: Scope, request: Request) -> list
     vectors = matrix.embed(lake, scope, [question])
     dense = retrieval.dense(scope, vectors, request.depth)
     ranking = matrix.rank(scope, dense[0], question, vectors[0], request, request.depth)
-    places = [place for place in _best_places(ranking, request) if _answers(ranking, place)]
+    places = [place for place in _best_places(ranking, request, len(scope.generations)) if _answers(ranking, place)]
     candidates = [quote for place in places for quote in sentences(place)][:SENTENCES]
     unique = list({quote.quote: quote for quote in reversed(candidates)}.values())[::-1]
     if not unique:
         return []
     manifest = scope.generations[0].manifest
     embedder = lake.models.embedder(lake.corpora.definition(manifest.corpus).embedder)
-    scores = embedder.embed([quote.quote for quote in unique]) @ vectors[0]
+    texts = [quote.quote for quote in unique]
+    scores = embedder.embed(texts) @ vectors[0] + WORDS_WEIGHT * coverage(scope, question, texts)
     order = sorted(range(len(unique)), key=lambda at: (-float(scores[at]), at))
     good = [at for at in order if scores[at] >= NEAR_BEST * scores[order[0]]]
     return [unique[at] for at in good[:QUOTES]]
 
 
-def _best_places(ranking: Ranking, request: Request) -> list[Place]:
-    chosen = fusion.top(ranking.scores, min(request.k, DOCUMENTS), request.per_corpus_k)
+def _best_places(ranking: Ranking, request: Request, corpora: int) -> list[Place]:
+    share = max(2, DOCUMENTS // max(corpora, 1))
+    chosen = fusion.top(ranking.scores, min(request.k, DOCUMENTS), min(share, request.per_corpus_k or share))
     return [ranking.place(key) for key in chosen]
 
 
@@ -78,6 +84,15 @@ def _answers(ranking: Ranking, place: Place) -> bool:
     corpus = place.generation.corpus
     best = max((hit.score for key, hit in ranking.dense.items() if key.corpus == corpus), default=0.0)
     return best >= place.generation.manifest.floor
+
+
+def coverage(scope: Scope, question: str, texts: list[str]) -> NDArray[np.float64]:
+    """For each text the share of the question's terms that it has, each weighed by its IDF: float64 [texts]."""
+    asked = list(dict.fromkeys(text.terms(question)))
+    statistics = retrieval.count(scope, asked)
+    weights = {term: statistics.idf(term) for term in asked}
+    total = sum(weights.values()) or 1.0
+    return np.array([sum(weights.get(term, 0.0) for term in set(text.terms(one))) / total for one in texts])
 
 
 def sentences(place: Place) -> list[Quote]:

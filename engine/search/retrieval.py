@@ -86,13 +86,19 @@ def dense(scope: Scope, questions: Vectors, depth: int) -> list[Found]:
     return found
 
 
-def lexical(scope: Scope, question: str, depth: int) -> Found:
-    """The `depth` documents of greatest BM25 of each corpus, with statistics over all of them."""
-    terms = text.terms(question)
+def count(scope: Scope, terms: Sequence[str]) -> text.Statistics:
+    """How often the terms stand in all segments of the scope."""
     statistics = text.Statistics()
     for generation in scope.generations:
         for segment in generation.segments:
             segment.text.count(terms, statistics)
+    return statistics
+
+
+def lexical(scope: Scope, question: str, depth: int) -> Found:
+    """The `depth` documents of greatest BM25 of each corpus, with statistics over all of them."""
+    terms = text.terms(question)
+    statistics = count(scope, terms)
     found: Found = {}
     for generation in scope.generations:
         for segment, mask in zip(generation.segments, scope.masks[generation.corpus], strict=True):

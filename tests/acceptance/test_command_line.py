@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,12 +141,26 @@ def test_a_second_server_on_the_same_home_is_refused_clearly(tmp_path: Path) -> 
 
 def test_sigterm_lets_the_running_query_end_and_exits_0(tmp_path: Path) -> None:
     home = tmp_path / "home"
+    sql = "select sum(i * j % 7) as s from range(12000) as a(i), range(12000) as b(j)"
     with served(home, tmp_path) as (server, addresses):
+        asking = subprocess.Popen(
+            [*COMMAND, "sql", sql, "--home", str(home), "--format", "json"],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         with flight_sql.connect(addresses["flight"], autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute("select sum(i * j % 7) as s from range(30000) as a(i), range(30000) as b(j)")
-            time.sleep(0.2)
-            server.send_signal(signal.SIGTERM)
-            assert len(cursor.fetchall()) == 1
+            running: list[tuple[object, ...]] = []
+            while not running and asking.poll() is None:
+                cursor.execute("select sql from lake.statements where status = 'running' and sql like '%range(12000)%'")
+                running = cursor.fetchall()
+        server.send_signal(signal.SIGTERM)
+        answer, complaint = asking.communicate(timeout=60)
+        assert running, "the query was over before it could be looked at"
+        assert (asking.returncode, complaint) == (0, "")
+        assert "s" in json.loads(answer)
         assert server.wait(timeout=30) == 0
     assert not (home / "server.json").exists()
 

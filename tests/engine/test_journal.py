@@ -203,7 +203,7 @@ def test_the_views_read_what_was_recorded(busy: Lake) -> None:
         session.run("select * from nothing_like_this")
     [row] = session.run("select code, message, sql, actor from lake.errors where sql like '%like_this%' limit 1").rows()
     assert row["code"] == "NOT_FOUND"
-    assert row["message"].startswith("Table with name nothing_like_this")
+    assert str(row["message"]).startswith("Table with name nothing_like_this")
     assert (row["sql"], row["actor"]) == ("select * from nothing_like_this", "ann")
 
 
