@@ -1,4 +1,4 @@
-"""What the walk costs: ingest, embedding, question to answer. CPU seconds, and ratios to the bare engine in the same run.
+"""What the walk costs: ingest, embedding, question to answer. CPU seconds, ratios to the bare engine in one run.
 
 python bench/walk.py [--rows 1000000] [--workers 1000]
 """

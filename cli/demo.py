@@ -24,6 +24,7 @@ from engine.errors import Conflict
 from sql import scripts
 
 SEED = 42
+SHOWN_ROWS = 5
 QUESTION = "forklift operator with OSHA-10 in IL"
 PARAPHRASE = "lift truck driver holding an OSHA 10-hour card, Illinois"
 UNRELATED = "registered nurse for a clinic"
@@ -205,7 +206,7 @@ class Walk:
         click.echo("\n" + re.sub(r"(?m)^", "  ", f"{sql};"))
         with self.progress():
             table, _, seconds = timed(self._client, sql)
-        click.echo(grid(table, rows=10))
+        click.echo(grid(table, rows=SHOWN_ROWS))
         click.echo(f"{table.num_rows} row{'s' if table.num_rows != 1 else ''} in {seconds:.2f} s")
         return table
 

@@ -55,7 +55,8 @@ def grid(table: pa.Table, rows: int = SHOWN_ROWS) -> str:
     lines = [_line(table.column_names, widths, [False] * len(widths)), "  ".join("─" * width for width in widths)]
     lines += [_line(list(row), widths, numeric) for row in zip(*cells, strict=True)]
     if table.num_rows > rows:
-        lines.append(f"… {table.num_rows - rows} more rows")
+        more = table.num_rows - rows
+        lines.append(f"… {more} more row{'s' if more > 1 else ''}")
     return "\n".join(lines)
 
 
@@ -64,7 +65,7 @@ def text(value: Any) -> str:
     if value is None:
         return "∅"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.1f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, dict | list):
         return json.dumps(value, default=str, ensure_ascii=False)
     return " ".join(str(value).split())

@@ -167,7 +167,7 @@ def _read_environment() -> dict[str, Any]:
     except SettingsError as error:
         raise Invalid(
             f"a setting of the environment is not valid JSON: {error}",
-            'a list is written as LAKEHOUSE_INGEST__ALLOWED=\'["/data"]\'',
+            "a list is written as LAKEHOUSE_INGEST__ALLOWED='[\"/data\"]'",
         ) from None
 
 

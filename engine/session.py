@@ -200,6 +200,10 @@ class Session:
         try:
             with execution.acting():
                 transaction.over = True
+                if how == "commit":
+                    execution.cursor.execute(
+                        "select 1"
+                    )  # fails after a failure; the commit would forget all in silence
                 execution.cursor.execute(how)
         finally:
             self._transactions.pop(transaction_id, None)

@@ -140,6 +140,8 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         self._calls.wait(deadline)
         self._service.wait(deadline)
         self._calls.wait(deadline)  # those that waited for a statement still have to send its rows
+        if busy:  # a client that has just read its rows still closes its statement and its session
+            time.sleep(min(COURTESY_SECONDS, drain_seconds))
         self._watch.cancel_all()
         self._service.forget()
         # Arrow waits for every call without a bound: a statement that cannot be interrupted must not hold the process.

@@ -26,8 +26,11 @@ def datasets(lake: "Lake", statement: Statement) -> Rows:
 
 
 def _datasets(cursor: duck.Cursor, bucket: str) -> Iterable[dict[str, Any]]:
-    lives, changes = ducklake.tables(cursor, bucket), ducklake.changes(cursor, bucket)
-    sizes, entries = ducklake.storage(cursor, bucket), ledger.entries(cursor, bucket)
+    lives, sizes = ducklake.tables(cursor, bucket), ducklake.storage(cursor, bucket)
+    histories: dict[tuple[str, str], list[Change]] = {}
+    for change in ducklake.changes(cursor, bucket):
+        histories.setdefault((change.schema, change.table), []).append(change)
+    keys = _keys(lives, ledger.entries(cursor, bucket))
     widths = dict(
         cursor.execute(
             "select (schema_name, table_name), column_count from duckdb_tables() where database_name = ?", [bucket]
@@ -36,7 +39,7 @@ def _datasets(cursor: duck.Cursor, bucket: str) -> Iterable[dict[str, Any]]:
     for life in lives:
         if life.end is not None:
             continue
-        history = [change for change in changes if (change.schema, change.table) == (life.schema, life.name)]
+        history = histories.get((life.schema, life.name), [])
         size = sizes.get(life.table_id, NOTHING)
         yield {
             "dataset": life.name,
@@ -45,7 +48,7 @@ def _datasets(cursor: duck.Cursor, bucket: str) -> Iterable[dict[str, Any]]:
             "rows": _rows(cursor, bucket, life, history, size),
             "columns": widths.get((life.schema, life.name)),
             "version": history[-1].version if history else life.begin,
-            "key": _key(life, lives, entries),
+            "key": keys.get(fold(life.name)) if life.schema == SCHEMA else None,
             "bytes": size.bytes,
             "files": size.files,
             "created_at": _created(history),
@@ -61,13 +64,21 @@ def _rows(cursor: duck.Cursor, bucket: str, life: TableLife, history: list[Chang
     return int(row[0]) if row else 0
 
 
-def _key(life: TableLife, lives: list[TableLife], entries: list[ledger.Entry]) -> list[str] | None:
-    if life.schema != SCHEMA:
-        return None
-    begins = [one.begin for one in lives if (one.schema, fold(one.name)) == (SCHEMA, fold(life.name))]
-    found = ledger.in_force([one for one in entries if fold(one.dataset) == fold(life.name)], begins)
-    keys = [entry.key for entry in found if entry.key]
-    return keys[-1] if keys else None
+def _keys(lives: list[TableLife], entries: list[ledger.Entry]) -> dict[str, list[str]]:
+    """The keys of the datasets that have one, by folded name."""
+    begins: dict[str, list[int]] = {}
+    for life in lives:
+        if life.schema == SCHEMA:
+            begins.setdefault(fold(life.name), []).append(life.begin)
+    by_name: dict[str, list[ledger.Entry]] = {}
+    for entry in entries:
+        by_name.setdefault(fold(entry.dataset), []).append(entry)
+    found = {}
+    for name, mine in by_name.items():
+        keys = [entry.key for entry in ledger.in_force(mine, begins.get(name, [])) if entry.key]
+        if keys:
+            found[name] = keys[-1]
+    return found
 
 
 def _created(history: list[Change]) -> int | None:

@@ -76,10 +76,15 @@ def test_sql_of_a_kernel_is_interrupted(own_desk: Desk) -> None:
         except duck.Error as error:
             caught.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     until(lambda: statement.progress is not None)
-    until(lambda: statement.cancel() or not thread.is_alive())  # the query may not have begun at the first call
+
+    def ended() -> bool:
+        statement.cancel()  # again and again: the query may not have begun at the first call
+        return not thread.is_alive()
+
+    until(ended, 20)
     thread.join()
     assert "INTERRUPT" in str(caught[0])
     with pytest.raises(TimedOut), statement.interrupting(cursor.interrupt):
