@@ -26,7 +26,6 @@ KINDS: tuple[tuple[type[Exception], type[LakehouseError], str | None], ...] = (
     (duckdb.ConstraintException, Conflict, "correct the rows and repeat"),
     (duckdb.TransactionException, Conflict, "repeat the transaction"),
     (duckdb.OutOfMemoryException, Busy, "narrow the statement or raise [engine] memory_limit"),
-    (duckdb.ConnectionException, Conflict, "open the lake again"),
     (duckdb.FatalException, Internal, "the engine must be reopened: restart the server"),
     (duckdb.InternalException, Internal, "please report it"),
 )
@@ -55,6 +54,8 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
         return parse(text) or Internal(scrub(text.partition(KERNEL_FAILED)[2].lstrip(": "), home))
     kind = _kind(error, text)
     message = scrub(_first_line(text), home)
+    if issubclass(kind, duckdb.ConnectionException):
+        return Conflict("the lake is closed", "open it again")
     if issubclass(kind, duckdb.Error) and INVALIDATED in text:
         return Internal(message, "the engine must be reopened: restart the server")
     if issubclass(kind, duckdb.IOException | OSError) and "No space left on device" in text:

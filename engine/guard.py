@@ -125,6 +125,12 @@ def _check_arrows(words: Sequence[Token]) -> None:
             raise Invalid(f"an expression holds more than {MAX_ARROWS} arrows", "read JSON with one path, or with ->>")
 
 
+def _check_types(words: Sequence[Token]) -> None:
+    """Refuse the one type whose writing ends the engine."""
+    if any(word.text == "time_ns" for word in words):
+        raise Invalid("tables cannot keep the type TIME_NS", "cast it to TIME")
+
+
 def _check_kind(
     cursor: duck.Cursor, sql: str, kind: str, words: Sequence[Token], parameters: tuple[str, ...], known: Known
 ) -> Checked:
@@ -136,6 +142,8 @@ def _check_kind(
         effect = _check_tree(tree, known.ours)
         describable = not first.is_word("show", "describe", "desc", "summarize")
         return Checked("SELECT", True, effect, parameters, describable)
+    if kind in DATA_STATEMENTS or kind in SCHEMA_STATEMENTS:
+        _check_types(words)
     if kind in DATA_STATEMENTS:
         effect = strongest(["writes", _check_calls(words, known)])
         return Checked(kind, any(word.is_word("returning") for word in words), effect, parameters, False)

@@ -100,6 +100,7 @@ class Lake:
     def _connect(self) -> duck.Cursor:
         engine = self.config.engine
         spill = self.home / "cache" / "spill"
+        spill.parent.mkdir(exist_ok=True)  # the engine makes the last folder only, and only when it must spill
         try:
             return duck.connect(engine.threads, engine.memory_limit, spill, engine.temp_limit)
         except duck.Error as error:

@@ -10,6 +10,7 @@ from engine.errors import Conflict, Invalid, NotFound
 
 LoadMode = Literal["create", "append", "replace", "create_append"]
 STREAM = "lakehouse_stream"
+NANOSECONDS = pa.time64("ns")  # writing this type to a table ends the engine: it is kept in microseconds
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,21 @@ def load_stream(cursor: duck.Cursor, reader: pa.RecordBatchReader, target: Targe
     cursor.register(STREAM, reader.__arrow_c_stream__())  # not by pyarrow's own scanner, which warns and copies
     try:
         into = f"insert into {target} by name" if append else f"create table {target} as"
-        answer = cursor.execute(f"{into} from temp.main.{STREAM}").fetchall()
+        answer = cursor.execute(f"{into} {_columns(reader.schema)} from temp.main.{STREAM}").fetchall()
     finally:
         cursor.unregister(STREAM)
     return int(answer[0][0]) if answer else 0
+
+
+def _columns(schema: pa.Schema) -> str:
+    """What to select from the stream."""
+    coarser = [duck.identifier(column.name) for column in schema if column.type == NANOSECONDS]
+    replaced = ", ".join(f"{name}::time as {name}" for name in coarser)
+    return f"select * replace ({replaced})" if replaced else "select *"
+
+
+def _holds_nanoseconds(kind: pa.DataType) -> bool:
+    return kind == NANOSECONDS or any(_holds_nanoseconds(kind.field(at).type) for at in range(kind.num_fields))
 
 
 def table_exists(cursor: duck.Cursor, target: Target) -> bool:
@@ -66,5 +78,7 @@ def check_schema(schema: pa.Schema) -> None:
         if names.count(name.lower()) > 1:
             raise Invalid(f"the column {name!r} is there twice", "names must differ in more than their case")
     for column in schema:
+        if column.type != NANOSECONDS and _holds_nanoseconds(column.type):
+            raise Invalid(f"the column {column.name!r} nests times of nanoseconds", "cast them to microseconds first")
         if pa.types.is_decimal(column.type) and column.type.scale < 0:
             raise Invalid(f"the column {column.name!r} is a decimal of negative scale", "cast it to scale 0 first")

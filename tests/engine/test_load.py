@@ -7,9 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from engine.errors import Conflict, Forbidden, Invalid, LakehouseError, NotFound
+from engine.errors import Conflict, Forbidden, Invalid, LakehouseError, NotFound, TimedOut
 from engine.lake import Lake
 from engine.session import Session
+from tests.engine.patience import Task, until
 
 NAMES = (f"t{number}" for number in itertools.count())
 
@@ -38,6 +39,16 @@ def test_one_statement_for_many_rows(guest: Session, table: str) -> None:
 def test_many_rows_are_written_all_or_none(guest: Session, table: str) -> None:
     with pytest.raises(Invalid):
         guest.run_many(f"insert into {table} values (?::integer, '')", pa.table({"a": ["1", "2", "three"]}))
+    assert values(guest, f"select count(*) from {table}") == [(0,)]
+
+
+def test_a_cancellation_between_two_rows_keeps_none(guest: Session, house: Lake, table: str) -> None:
+    rows = pa.table({"a": list(range(20_000))})
+    task = Task(lambda: guest.run_many(f"insert into {table} (a) values (?)", rows, statement_id="many"))
+    until(lambda: any(one.statement_id == "many" for one in house.running.values()))
+    assert guest.cancel("many")
+    with pytest.raises(TimedOut):
+        task.result()
     assert values(guest, f"select count(*) from {table}") == [(0,)]
 
 
@@ -127,3 +138,16 @@ def test_places_that_are_not_loaded_into(guest: Session, arguments: dict[str, An
 def test_schemas_that_are_not_loaded(guest: Session, rows: pa.Table) -> None:
     with pytest.raises(Invalid):
         guest.load(rows.to_reader(), "x", mode="create")
+
+
+def test_times_of_nanoseconds_do_not_end_the_engine(session: Session) -> None:
+    """The engine's Parquet writer does not know TIME_NS and takes everything down with it."""
+    times = pa.table({"moment": pa.array([1_000] * 20, pa.time64("ns")), "n": range(20)})
+    assert session.load(times.to_reader(), "times", mode="create") == 20
+    assert session.run("select distinct typeof(moment) as kind from times").rows() == [{"kind": "TIME"}]
+    nested = pa.table({"moment": pa.array([[1_000]] * 20, pa.list_(pa.time64("ns")))})
+    with pytest.raises(Invalid, match="nests times of nanoseconds"):
+        session.load(nested.to_reader(), "nested", mode="create")
+    with pytest.raises(Invalid, match="cannot keep the type TIME_NS"):
+        session.run("create table direct as select '10:00:00'::time_ns as moment from range(20)")
+    assert session.run("select 1 as one").rows() == [{"one": 1}]

@@ -69,7 +69,7 @@ def test_an_error_of_ours_arrives_as_it_was(smith: Session) -> None:
                 "create table t as select break_as('ours')"):  # fmt: skip
         with pytest.raises(Conflict) as caught:
             smith.run(sql).read_all()
-        assert (caught.value.message, caught.value.hint) == ("the shelf is full", "empty it")
+        assert (caught.value.message, caught.value.hint) == ("the shelf\nis full; all of it", "empty it; then repeat")
 
 
 def test_an_error_of_the_engine_is_translated(smith: Session) -> None:
@@ -196,6 +196,14 @@ def test_what_a_role_may_not_is_refused_where_it_would_act_too(workshop: Lake) -
         with pytest.raises(Forbidden, match="administers, which the role 'editor' may not; ask for the role 'admin'"):
             editor.run(sql)
     assert values(workshop.session(), "select * from rule()") == [(True,)]
+
+
+def test_a_kernel_asks_for_the_role_although_a_view_hides_it(workshop: Lake) -> None:
+    workshop.root.execute("create view \"primary\".main.hiding as select * from fn.note('hidden')")
+    with pytest.raises(Forbidden, match=r"note\(\) records, which the role 'reader' may not"):
+        workshop.session("ann", "reader").run("from hiding").rows()
+    assert values(workshop.session(), NOTES, ["hidden"]) == []
+    assert values(workshop.session("con", "contributor"), "from hiding") == [("hidden",)]
 
 
 def test_every_kernel_belongs_to_a_function_of_the_same_effect(workshop: Lake) -> None:

@@ -32,7 +32,7 @@ def tell(call: Call, price: Any, whole: Any) -> list[dict[str, Any]]:
 def broken(call: Call, how: str) -> int:
     """Fail in the way that is asked for."""
     if how == "ours":
-        raise Conflict("the shelf is full", "empty it")
+        raise Conflict("the shelf\nis full; all of it", "empty it; then repeat")
     if how == "engine":
         call.lake.cursor().execute("select * from nothing_here")
     if how == "recursion":
