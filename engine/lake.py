@@ -241,7 +241,7 @@ class Lake:
                 if late or statement.cancelled.is_set():
                     statement.cancel(timed_out=late)
             while self.abandoned:
-                self.abandoned.popleft().close()
+                self.abandoned.popleft().drop()
 
     def close(self) -> None:
         """Refuse new statements, stop those that run, write what is buffered and close the engine.

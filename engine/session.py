@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.lake import Lake
 
 NO_ROWS = pa.schema([])
+EXPLAINED = pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())])
 Parameters = Sequence[object] | Mapping[str, object]
 
 
@@ -60,8 +61,11 @@ class Session:
         parameters = pa.schema([(name, pa.string()) for name in checked.parameters])
         if not checked.is_query:
             return Description(NO_ROWS, parameters, False, checked.effect)
+        if checked.kind == "EXPLAIN":
+            return Description(EXPLAINED, parameters, True, checked.effect)
         if not checked.describable:
-            return Description(self._schema_by_running(sql, checked), parameters, True, checked.effect)
+            schema = self._schema_by_running(sql, checked, transaction)
+            return Description(schema, parameters, True, checked.effect)
         reading = guard.Checked("DESCRIBE", True, "reads", (), False)
         execution = self._execution(sql, reading, transaction)
         with execution.acting():
@@ -71,10 +75,10 @@ class Session:
         fields = [pa.field(row["column_name"], kind) for row, kind in zip(described, types, strict=True)]
         return Description(pa.schema(fields), parameters, True, checked.effect)
 
-    def _schema_by_running(self, sql: str, checked: guard.Checked) -> pa.Schema | None:
+    def _schema_by_running(self, sql: str, checked: guard.Checked, transaction: str | None) -> pa.Schema | None:
         if checked.effect != "reads" or checked.parameters:
             return None
-        with self.run(sql) as result:
+        with self.run(sql, transaction=transaction) as result:
             return result.schema
 
     def run(

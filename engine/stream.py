@@ -54,6 +54,11 @@ class Stream:
         finally:
             self._lock.release()
 
+    def drop(self) -> None:
+        """Stop the statement, whose rows nobody wants, and end it."""
+        self._execution.statement.cancel()  # else closing would wait for a kernel that runs for long
+        self.close()
+
     def abandon(self) -> None:
         """Leave the closing to the watch of the lake: the garbage collector may call this, and must not wait."""
         if not self._closed:

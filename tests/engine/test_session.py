@@ -89,6 +89,14 @@ def test_describing_runs_nothing(guest: Session, table: str) -> None:
     assert values(guest, "select count(*) from lake.outcomes") == [(0,)]
 
 
+def test_describing_an_analyze_runs_nothing_either(house: Lake) -> None:
+    session = house.session(profile=next(NAMES))
+    described = session.describe("explain analyze select * from t")
+    assert described.schema == session.run("explain analyze select * from t").read_all().schema
+    [row] = house.session().run("select count(*) as n from lake.statements where profile = ?", [session.profile]).rows()
+    assert row == {"n": 1}
+
+
 def test_parameters_are_named_in_order(guest: Session) -> None:
     assert guest.describe("select ?, ?").parameters.names == ["1", "2"]
     assert guest.describe("select $b, $a, $b").parameters.names == ["a", "b"]

@@ -38,6 +38,14 @@ def test_what_a_transaction_did_is_seen_by_itself_then_by_all(guest: Session, ho
     assert count(guest, table) == 8
 
 
+def test_what_it_made_can_be_described_within_it(guest: Session) -> None:
+    transaction, name = guest.begin(), next(NAMES)
+    guest.run(f"create table {name} as select 'x' as b, 1 as a", transaction=transaction)
+    for sql in (f"from {name}", f"describe {name}", f"pivot {name} on b using sum(a)"):
+        assert guest.describe(sql, transaction=transaction).schema
+    guest.rollback(transaction)
+
+
 def test_a_rollback_leaves_nothing(guest: Session, table: str) -> None:
     transaction = guest.begin()
     guest.run(f"drop table {table}", transaction=transaction)

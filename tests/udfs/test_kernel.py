@@ -1,5 +1,6 @@
 """Kernels as DuckDB calls them: batches, errors with their codes, cancellation, effects, never without a statement."""
 
+import gc
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -136,6 +137,16 @@ def test_closing_stops_a_kernel(tmp_path: Any) -> None:
     assert time.monotonic() - started < 5
     with pytest.raises(TimedOut):
         task.result()
+
+
+def test_rows_that_nobody_wants_stop_their_kernel(workshop: Lake, smith: Session) -> None:
+    statement_id = smith.run(
+        "select double(range), case when range < 4_000_000 then 1 else wait('x') end from range(5_000_000)"
+    ).statement_id
+    gc.collect()
+    started = time.monotonic()
+    until(lambda: statement_id not in [one.statement_id for one in workshop.statements()])
+    assert time.monotonic() - started < 1.5
 
 
 NOTES = "select subject from lake.journal where kind = 'note' and subject like ? order by entry"
