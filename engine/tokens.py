@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from engine import duck
 
@@ -15,18 +15,13 @@ NUMBER = re.compile(r"\.?\d[\w.]*")
 SYMBOL = re.compile(r"[()\[\]{}.,;]|[^\s\w()\[\]{}.,;]+")
 
 
-@dataclass(frozen=True)
-class Token:
-    """One token. `written`: as it stands, a name without its quotes; `start` counts bytes of the text that was read."""
+class Token(NamedTuple):
+    """One token. `start` counts bytes of the text that was read."""
 
     kind: str  # identifier, keyword, operator, numeric_const, string_const
-    written: str
+    written: str  # as it stands, a name without its quotes
+    text: str  # that in lower case
     start: int
-
-    @property
-    def text(self) -> str:
-        """The token in lower case."""
-        return self.written.lower()
 
     @property
     def is_name(self) -> bool:
@@ -43,10 +38,11 @@ def read(sql: str) -> list[Token]:
     data = plain(sql).encode()
     found = duck.tokens(data.decode())
     ends = [start for start, _ in found[1:]] + [len(data)]
-    return [
-        Token(kind, _written(kind, data[start:end].decode("utf-8", "replace")), start)
-        for (start, kind), end in zip(found, ends, strict=False)  # an empty text has an end, too
-    ]
+    read = []
+    for (start, kind), end in zip(found, ends, strict=False):  # an empty text has an end, too
+        written = _written(kind, data[start:end].decode("utf-8", "replace"))
+        read.append(Token(kind, written, written.lower(), start))
+    return read
 
 
 def plain(sql: str) -> str:
@@ -59,7 +55,10 @@ def _written(kind: str, part: str) -> str:
         return quoted.group(1).replace('""', '"')
     if kind == "string_const":
         return part
-    found = NUMBER.match(part) or WORD.match(part) or SYMBOL.match(part)
+    if kind == "operator":
+        found = SYMBOL.match(part)
+    else:
+        found = NUMBER.match(part) if kind == "numeric_const" else WORD.match(part) or SYMBOL.match(part)
     return found.group(0) if found else part.strip()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,3 +108,9 @@ def test_the_http_example_runs(company: tuple[Path, Serving]) -> None:
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b" 200 " in answer.split(b"\r\n")[0]
     assert b'"one"' in answer
+
+
+def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        runpy.run_path(str(path), run_name="__main__")
+        assert capsys.readouterr().out, f"{path.name} printed nothing"
