@@ -18,7 +18,7 @@ def attach_buckets(root: duck.Cursor, home: Path) -> None:
     (folder / "blobs").mkdir(exist_ok=True)
     catalog = duck.literal(f"ducklake:{folder / 'catalog.ducklake'}")
     root.execute(
-        f"attach {catalog} as {duck.identifier(PRIMARY)} (data_path {duck.literal(str(folder / 'data') + '/')})"
+        f"attach {catalog} as {duck.identifier(PRIMARY)} (data_path {duck.literal(str(folder / 'data') + '/')}, override_data_path true)"
     )
     ledger.prepare(root, PRIMARY)
 

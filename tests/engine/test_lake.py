@@ -299,3 +299,18 @@ def test_a_control_plane_that_the_engine_has_given_up_is_told_and_reopened(tmp_p
     again = opened(tmp_path / "home")
     assert answer(again, "select id from workers") == [(1,)]
     assert answer(again, "select subject from lake.journal where kind = 'note'") == [("before",)]
+
+
+def test_a_home_that_was_moved_opens(tmp_path: Path) -> None:
+    lake = open_lake(tmp_path / "old", settings=FAST)
+    lake.session().run("create table t as select range as n from range(100)")
+    lake.close()
+    (tmp_path / "old").rename(tmp_path / "new")
+    lake = open_lake(tmp_path / "new", settings=FAST)
+    try:
+        session = lake.session()
+        session.run("insert into t select range from range(100, 150)")
+        assert session.run("select count(*) as n from t").rows() == [{"n": 150}]
+    finally:
+        lake.close()
+    assert not (tmp_path / "old").exists()
