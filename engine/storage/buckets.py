@@ -17,9 +17,8 @@ def attach_buckets(root: duck.Cursor, home: Path) -> None:
     (folder / "data").mkdir(parents=True, exist_ok=True)
     (folder / "blobs").mkdir(exist_ok=True)
     catalog = duck.literal(f"ducklake:{folder / 'catalog.ducklake'}")
-    root.execute(
-        f"attach {catalog} as {duck.identifier(PRIMARY)} (data_path {duck.literal(str(folder / 'data') + '/')}, override_data_path true)"
-    )
+    data = duck.literal(f"{folder / 'data'}/")  # the catalog keeps the path it was made with; a home may have moved
+    root.execute(f"attach {catalog} as {duck.identifier(PRIMARY)} (data_path {data}, override_data_path true)")
     ledger.prepare(root, PRIMARY)
 
 
