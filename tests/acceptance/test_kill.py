@@ -85,7 +85,7 @@ def check(home: Path, last: dict[str, int]) -> int:
         lake.close()
 
 
-@pytest.mark.parametrize("kills", [15, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("kills", [20, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
 @pytest.mark.timeout(300)
 def test_every_acknowledged_row_survives(tmp_path: Path, kills: int) -> None:
     home = tmp_path / "home"
