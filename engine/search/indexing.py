@@ -21,7 +21,7 @@ from engine.statement import Statement
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-REFRESH_POLICIES = ("manual", "on_append")
+REFRESH_POLICIES = ("manual",)
 
 
 @dataclass(frozen=True)

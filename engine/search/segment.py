@@ -83,21 +83,14 @@ def sync(path: Path) -> None:
 
 
 class Segment:
-    """An open segment. Its parts are read when first needed and then shared by all readers."""
+    """An open segment, shared by all readers. Its files may be removed meanwhile: every one of them is open."""
 
     def __init__(self, folder: Path, dimension: int) -> None:
-        """`dimension` of its vectors, from the manifest."""
-        self.folder, self._dimension = folder, dimension
-
-    @cached_property
-    def documents(self) -> pa.Table:
-        """The table of documents, memory-mapped."""
-        return _mapped(self.folder / "documents.arrow")
-
-    @cached_property
-    def chunks(self) -> pa.Table:
-        """The table of chunks, memory-mapped."""
-        return _mapped(self.folder / "chunks.arrow")
+        """Open `folder`; `dimension` of its vectors, from the manifest."""
+        self.documents = _mapped(folder / "documents.arrow")  # memory-mapped
+        self.chunks = _mapped(folder / "chunks.arrow")
+        self.vectors: vectors.VectorIndex = vectors.Exact(vectors.read(folder / "vectors.parquet", dimension))
+        self.text = text.TextIndex(folder / "text")
 
     @cached_property
     def document_of(self) -> NDArray[np.int64]:
@@ -116,16 +109,6 @@ class Segment:
         """The id of each document row."""
         found: list[str] = self.documents.column("_id").to_pylist()
         return found
-
-    @cached_property
-    def vectors(self) -> vectors.VectorIndex:
-        """The vectors of the chunks."""
-        return vectors.Exact(vectors.read(self.folder / "vectors.parquet", self._dimension))
-
-    @cached_property
-    def text(self) -> text.TextIndex:
-        """The full text of the chunks."""
-        return text.TextIndex(self.folder / "text")
 
     @cached_property
     def metadata_columns(self) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from engine.errors import Busy, Internal, TimedOut
 from engine.lake import Lake
 from engine.models.hashed import HashEmbedder
+from engine.search.retrieval import Scope, dense, lexical
 from engine.session import Session
 from lakehouse import open_lake
 
@@ -98,6 +99,19 @@ def test_a_reader_keeps_the_generation_it_began_with(corpus: Session, lake: Lake
     assert "d000" in held.places
     assert "d000" not in lake.corpora.live("docs").places
     assert held.name != lake.corpora.live("docs").name
+
+
+def test_a_reader_outlives_the_files_of_its_generation(corpus: Session, lake: Lake) -> None:
+    held = lake.corpora.live("docs")
+    for _ in range(5):
+        corpus.run("update docs set text = text || ' again'")
+        assert refresh(corpus)["status"] == "rebuilt"
+    assert not (lake.corpora.folder("docs") / held.name).exists()
+    scope = Scope([held], {"docs": held.alive})
+    question = lake.models.embedder().embed(["document number 7"])
+    assert len(dense(scope, question, 100)[0]) == ROWS
+    assert len(lexical(scope, "document", 100)) == ROWS
+    assert "again" not in str(held.segments[0].chunk(0)["content"])
 
 
 def test_identical_chunks_are_embedded_once_and_counted(session: Session, embedded: list[str]) -> None:
