@@ -43,7 +43,7 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
-	@$(BIN)/pytest -q tests/acceptance/test_docs.py
+	@$(BIN)/pytest -q tests/acceptance/test_docs.py tests/acceptance/test_catalogue.py
 
 format: $(STAMP)
 	@$(BIN)/ruff format .
