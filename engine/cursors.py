@@ -60,7 +60,7 @@ class Cursors:
 
     def move(self, held: Held, place: tuple[str, str]) -> None:
         """Let unqualified names on a cursor mean another catalog and schema."""
-        path = ".".join(duck.identifier(part) for part in place) + ",fn.main"
+        path = f"{duck.qualified(*place)},fn.main"
         held.cursor.execute(f"set search_path = {duck.literal(path)}")
         held.place = place
 

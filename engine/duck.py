@@ -116,6 +116,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def qualified(*parts: str) -> str:
+    """A full name (catalog, schema, table) as quoted SQL."""
+    return ".".join(identifier(part) for part in parts)
+
+
 def identifier(name: str) -> str:
     """`name` as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

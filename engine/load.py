@@ -23,7 +23,7 @@ class Target:
 
     def __str__(self) -> str:
         """The full name as quoted SQL."""
-        return ".".join(duck.identifier(part) for part in (self.catalog, self.schema, self.table))
+        return duck.qualified(self.catalog, self.schema, self.table)
 
 
 def load_stream(cursor: duck.Cursor, reader: pa.RecordBatchReader, target: Target, mode: LoadMode) -> int:

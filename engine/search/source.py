@@ -30,7 +30,7 @@ def statement_of(source: str) -> str:
     """The query that reads `source`: itself when it is a query, else all rows of the dataset of that name."""
     if IS_QUERY.match(source):
         return source.strip().rstrip(";")
-    return "select * from " + ".".join(duck.identifier(part) for part in _parts(source))
+    return f"select * from {duck.qualified(*_parts(source))}"
 
 
 def _parts(name: str) -> list[str]:

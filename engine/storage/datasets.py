@@ -31,7 +31,7 @@ class Place:
 
     def __str__(self) -> str:
         """The full name as quoted SQL."""
-        return ".".join(duck.identifier(part) for part in (self.bucket, self.schema, self.name))
+        return duck.qualified(self.bucket, self.schema, self.name)
 
 
 @dataclass(frozen=True)

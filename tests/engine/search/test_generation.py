@@ -200,3 +200,22 @@ def test_a_cancelled_build_leaves_nothing(session: Session, lake: Lake, monkeypa
     assert list(lake.corpora.folder("docs").iterdir()) == []
     made = session.run("select status from create_corpus('docs', source := 'docs', id := 'id', text := 'text')").rows()
     assert made == [{"status": "created"}]
+
+
+def test_a_full_disk_leaves_nothing_behind(small_disk: Path) -> None:
+    lake = open_lake(small_disk / "home", settings={"models.embedder": "hash:256"})
+    try:
+        session = lake.session()
+        make = "select status from create_corpus('{0}', source := '{0}', id := 'id', text := 'text')"
+        session.run("create table small as select i::varchar as id, 'forklift ' || i as text from range(50) as r(i)")
+        session.run(make.format("small"))
+        session.run("create table large as select i::varchar as id, 'crane ' || i as text from range(40000) as r(i)")
+        with pytest.raises(Busy, match="the disk is full"):
+            session.run(make.format("large"))
+        assert lake.corpora.names() == ["small"]
+        assert list(lake.corpora.folder("large").iterdir()) == []
+        assert session.run("select id from matrix_search('forklift 7', k := 1)").rows() == [{"id": "7"}]
+        recorded = session.run("select status from playbook_record('forklift', 'small', '7', 1.0)").rows()
+        assert recorded == [{"status": "created"}]
+    finally:
+        lake.close()

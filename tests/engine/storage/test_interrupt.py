@@ -1,10 +1,9 @@
 """Long work: it says how far it is, it can be cancelled, and a full disk leaves nothing behind."""
 
 import os
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,20 +120,6 @@ def test_a_file_that_changes_is_refused(own_desk: Desk) -> None:
     path.unlink()
     with pytest.raises(Conflict):
         source.check_unchanged()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(tmp_path)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting is not possible here")
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_a_full_disk_leaves_nothing_behind(small_disk: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
