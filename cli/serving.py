@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.errors import Conflict
 from flight.server import serve as serve_flight
@@ -16,6 +18,7 @@ from web.serve import Console
 
 ADDRESSES = "server.json"
 DRAIN_SECONDS = 10.0
+ANSWER_SECONDS = 2.0
 
 
 class Serving:
@@ -76,7 +79,9 @@ def running_server(home: Path) -> dict[str, Any] | None:
     path = home.expanduser() / ADDRESSES
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        os.kill(int(found["pid"]), 0)
-    except (OSError, ValueError, KeyError):
+        address = urlsplit(found["flight"])
+        # A process of that number may be another one, or a killed one that nobody has waited for: only a door tells.
+        socket.create_connection((address.hostname, address.port), timeout=ANSWER_SECONDS).close()
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return found
