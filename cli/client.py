@@ -1,5 +1,6 @@
 """One way to run SQL for the command line: through the server of a home when one runs, else in this process."""
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pyarrow as pa
 from cli.serving import running_server
 from engine.errors import Internal, parse
 from udfs import open_lake
+
+TOKEN = "LAKEHOUSE_TOKEN"
 
 
 class Client(Protocol):
@@ -43,11 +46,14 @@ class Local:
 class Remote:
     """A server, through ADBC, as any other client."""
 
-    def __init__(self, uri: str) -> None:
-        """Connect to `uri`."""
+    def __init__(self, uri: str, token: str | None) -> None:
+        """Connect to `uri`, a server on this machine, with a token when it asks for one."""
         import adbc_driver_flightsql.dbapi as flight_sql  # a second of start-up that a local lake saves
 
-        self._connection = flight_sql.connect(uri, autocommit=True)
+        options = {"adbc.flight.sql.authorization_header": f"Bearer {token}"} if token else {}
+        if uri.startswith("grpc+tls:"):  # its certificate is made for the name that others know it by
+            options["adbc.flight.sql.client_option.tls_skip_verify"] = "true"
+        self._connection = flight_sql.connect(uri, options, autocommit=True)
 
     def query(self, sql: str) -> tuple[pa.Table, int | None]:
         """Run one statement; errors are those of the server."""
@@ -83,11 +89,20 @@ def coded_errors() -> Iterator[None]:
         raise parse(str(error)) or Internal(re.sub(r"\s+", " ", str(error))[:300], "is the server up?") from None
 
 
+def local(uri: str) -> str:
+    """The address of a server of this machine: one that listens everywhere listens on the loopback interface, too."""
+    return uri.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+def _remote(uri: str) -> Remote:
+    return Remote(local(uri), os.environ.get(TOKEN))
+
+
 @contextmanager
 def client(home: Path, settings: dict[str, Any], allowed: list[Path]) -> Iterator[Client]:
     """A client of the running server of `home`, or of the home itself."""
     running = running_server(home)
-    opened: Local | Remote = Remote(running["flight"]) if running else Local(home, settings, allowed)
+    opened: Local | Remote = _remote(running["flight"]) if running else Local(home, settings, allowed)
     try:
         yield opened
     finally:

@@ -49,7 +49,7 @@ def walk(home: Path, workers: int, stay: bool) -> None:
         click.echo(
             f"Serving {serving.addresses['flight']} (Arrow Flight SQL) and {serving.addresses['web']} (console)."
         )
-        client = Remote(serving.addresses["flight"])
+        client = Remote(serving.addresses["flight"], None)
         try:
             Walk(client, serving).run(files)
         finally:

@@ -121,6 +121,49 @@ def ingest(uri: str, name: str, home: Path, key: str | None, mode: str) -> None:
         show(table, affected, "table", seconds)
 
 
+@commands.group()
+def token() -> None:
+    """Make, list and revoke the tokens by which programs get in."""
+
+
+def _show(home: Path, sql: str) -> None:
+    from cli.client import client, timed
+    from cli.printing import show
+
+    with client(home, {}, [Path.cwd()]) as source:
+        table, affected, seconds = timed(source, sql)
+        show(table, affected, "table", seconds)
+
+
+@token.command("create")
+@click.argument("profile")
+@HOME
+@click.option("--expires", help="A time, or a span such as '30 days'; without it the token does not expire.")
+def create_token(profile: str, home: Path, expires: str | None) -> None:
+    """Make a token of PROFILE. It is shown once."""
+    from engine.duck import literal
+
+    until = f", expires := {literal(expires)}" if expires else ""
+    _show(home, f"select * from create_token({literal(profile)}{until})")
+
+
+@token.command("list")
+@HOME
+def list_tokens(home: Path) -> None:
+    """Show the tokens there are, never their secrets."""
+    _show(home, "select * from lake.tokens order by created_at")
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@HOME
+def revoke_token(token_id: str, home: Path) -> None:
+    """Make a token worthless at once."""
+    from engine.duck import literal
+
+    _show(home, f"select * from revoke_token({literal(token_id)})")
+
+
 @commands.command()
 @HOME
 def check(home: Path) -> None:

@@ -11,8 +11,11 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+from engine.access.door import lock_of
+from engine.config import Limits
 from engine.errors import Conflict
 from flight.server import serve as serve_flight
+from flight.service import Limits as FlightLimits
 from udfs import open_lake
 from web.serve import Console
 
@@ -38,12 +41,16 @@ class Serving:
             raise
         config = self.lake.config
         try:
-            self.flight = serve_flight(self.lake, config.flight.host, config.flight.port)
+            locks = [
+                lock_of(host, config.access, self.lake.credentials) for host in (config.flight.host, config.web.host)
+            ]
+            limits = flight_limits(config.limits)
+            self.flight = serve_flight(self.lake, config.flight.host, config.flight.port, limits=limits, lock=locks[0])
         except BaseException:
             self.lake.close()
             raise
         try:
-            self.console = Console(self.lake, host=config.web.host, port=config.web.port)
+            self.console = Console(self.lake, host=config.web.host, port=config.web.port, lock=locks[1])
         except BaseException:
             self.flight.shutdown(0)
             self.lake.close()
@@ -74,6 +81,22 @@ class Serving:
         self.lake.close()
 
 
+def flight_limits(limits: Limits) -> FlightLimits:
+    """The bounds of the Flight door, from [limits]."""
+    return FlightLimits(
+        results=limits.results,
+        prepared=limits.prepared,
+        transactions=limits.transactions,
+        ticket_seconds=limits.result_seconds,
+        transaction_idle_seconds=limits.transaction_seconds,
+        prepared_seconds=limits.prepared_seconds,
+        session_seconds=limits.session_seconds,
+        sessions=limits.sessions,
+        request_bytes=limits.request_bytes,
+        message_bytes=limits.message_bytes,
+    )
+
+
 def running_server(home: Path) -> dict[str, Any] | None:
     """The addresses of the server of `home`, when one runs."""
     path = home.expanduser() / ADDRESSES
@@ -81,7 +104,8 @@ def running_server(home: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         address = urlsplit(found["flight"])
         # A process of that number may be another one, or a killed one that nobody has waited for: only a door tells.
-        socket.create_connection((address.hostname, address.port), timeout=ANSWER_SECONDS).close()
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.hostname or "", address.hostname)
+        socket.create_connection((host, address.port), timeout=ANSWER_SECONDS).close()
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found

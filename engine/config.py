@@ -9,13 +9,20 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from engine.errors import Invalid, nearest
+from engine.memory.downgrade import WEAK
+
+KNOBS = {  # variables of the original system, honoured as settings; LAKEHOUSE_… wins over them
+    "LH_RELEVANCE_FILTER": "relevance.filter",
+    "LH_RELEVANCE_THRESHOLD": "relevance.threshold",
+    "LH_FORCE_FULL_ENRICHMENT": "downgrade.force_full_enrichment",
+}
 
 
 class Section(BaseModel):
@@ -33,6 +40,40 @@ class Engine(Section):
     statement_seconds: float = Field(300, gt=0, description="time limit of a statement that only reads")
     statement_bytes: int = Field(1_000_000, ge=1000, description="longest text of a statement")
     lock_seconds: float = Field(30, gt=0, description="how long a writer waits for a bucket")
+    contain: Literal["everyone", "nobody"] = Field(
+        "everyone", description="whose statements run in a worker process when nothing could stop them"
+    )
+    contained_memory: ByteSize = Field(ByteSize(2 << 30), ge=256 << 20, description="memory of a contained statement")
+    contained_result: int = Field(4 << 30, ge=1_000_000, description="bytes of the rows of one contained statement")
+    contained_workers: int = Field(2, ge=1, le=64, description="contained statements that run side by side")
+    temporary_bytes: int = Field(1_000_000_000, ge=0, description="what the temporary tables of a session may hold")
+
+
+class Limits(Section):
+    """What clients may use of the server. A bound that is reached is an error that names it."""
+
+    statements: int = Field(0, ge=0, le=10_000, description="statements that work at once; 0 = 4 a core, at least 8")
+    queue: int = Field(256, ge=0, description="further statements that wait, in order")
+    queue_seconds: float = Field(30, gt=0, description="how long a statement waits for its turn")
+    statement_bytes: int = Field(65_536, ge=1000, description="longest text of a statement of a role below admin")
+    nesting: int = Field(200, ge=10, le=500, description="how deep the brackets of a statement may nest")
+    acting_seconds: float = Field(86_400, gt=0, description="time limit of a statement that writes")
+    reader_rows: int = Field(10_000_000, ge=0, description="rows of one result of a reader or contributor; 0 = any")
+    reader_bytes: int = Field(4 << 30, ge=0, description="bytes of one result of a reader or contributor; 0 = any")
+    editor_rows: int = Field(0, ge=0, description="rows of one result of an editor; 0 = any")
+    editor_bytes: int = Field(0, ge=0, description="bytes of one result of an editor; 0 = any")
+    sessions: int = Field(1000, ge=1, description="open sessions of Flight clients")
+    session_seconds: float = Field(1800, gt=0, description="how long a session may be idle")
+    transactions: int = Field(1000, ge=1, description="open transactions")
+    transaction_seconds: float = Field(
+        300, gt=0, description="how long a transaction may be idle until it is rolled back"
+    )
+    prepared: int = Field(1000, ge=1, description="prepared statements")
+    prepared_seconds: float = Field(3600, gt=0, description="how long a prepared statement is kept")
+    results: int = Field(10_000, ge=1, description="results that can be fetched")
+    result_seconds: float = Field(300, gt=0, description="how long a result can be fetched")
+    message_bytes: int = Field(2 << 20, ge=65_536, description="rows in one message to a client, about")
+    request_bytes: int = Field(64 << 20, ge=1000, description="longest request, but for a bulk load")
 
 
 class Ingest(Section):
@@ -59,6 +100,41 @@ class Search(Section):
     max_k: int = Field(10_000, ge=1, description="largest k")
     question_bytes: int = Field(200_000, ge=100, description="longest question")
     batch_rows: int = Field(2048, ge=1, description="documents chunked and embedded at a time")
+
+
+class Relevance(Section):
+    """The relevance filter."""
+
+    filter: bool = Field(True, description="drop chunks below the threshold; also LH_RELEVANCE_FILTER")
+    threshold: float = Field(0.3, allow_inf_nan=False, description="least score; also LH_RELEVANCE_THRESHOLD")
+
+
+class Downgrade(Section):
+    """The downgrade gate."""
+
+    weak: list[str] = Field(default_factory=lambda: list(WEAK), description="weak models, beside those named free")
+    force_full_enrichment: bool = Field(False, description="never downgrade; also LH_FORCE_FULL_ENRICHMENT")
+
+
+class Pathway(Section):
+    """The memory of pathways."""
+
+    trace_bytes: int = Field(4_194_304, ge=1000, description="largest trace, as JSON")
+    file_bytes: int = Field(268_435_456, ge=1000, description="largest file of pathways that is imported")
+
+
+class Access(Section):
+    """Who gets in."""
+
+    loopback: Literal["admin", "token"] = Field(
+        "admin", description="who comes from this machine without a token: admin, or nobody"
+    )
+    tls_certificate: Path | None = Field(None, description="certificate chain of the doors, PEM")
+    tls_key: Path | None = Field(None, description="its private key, PEM")
+    client_ca: Path | None = Field(None, description="mutual TLS: who signs the certificates of clients, PEM")
+    login_failures: int = Field(5, ge=1, description="wrong passwords of a user before he has to wait")
+    login_wait: float = Field(60, gt=0, description="the longest he has to wait, in seconds")
+    login_hours: float = Field(12, gt=0, le=24 * 365, description="how long a login by password lasts")
 
 
 class Flight(Section):
@@ -94,14 +170,22 @@ class Config(BaseSettings):
         nested_model_default_partial_update=True,
     )
     engine: Engine = Field(default_factory=Engine)  # type: ignore[arg-type]  # pydantic fills the defaults
+    limits: Limits = Field(default_factory=Limits)  # type: ignore[arg-type]
     ingest: Ingest = Field(default_factory=Ingest)  # type: ignore[arg-type]
     models: Models = Field(default_factory=Models)  # type: ignore[arg-type]
     search: Search = Field(default_factory=Search)  # type: ignore[arg-type]
+    relevance: Relevance = Field(default_factory=Relevance)  # type: ignore[arg-type]
+    downgrade: Downgrade = Field(default_factory=Downgrade)  # type: ignore[arg-type]
+    pathway: Pathway = Field(default_factory=Pathway)  # type: ignore[arg-type]
+    access: Access = Field(default_factory=Access)  # type: ignore[arg-type]
     flight: Flight = Field(default_factory=Flight)  # type: ignore[arg-type]
     web: Web = Field(default_factory=Web)  # type: ignore[arg-type]
     journal: Journal = Field(default_factory=Journal)  # type: ignore[arg-type]
 
-    sections: ClassVar[tuple[str, ...]] = ("engine", "ingest", "models", "search", "flight", "web", "journal")
+    sections: ClassVar[tuple[str, ...]] = (
+        "engine", "limits", "ingest", "models", "search", "relevance", "downgrade", "pathway",
+        "access", "flight", "web", "journal",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,6 +217,7 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
     _refuse_unknown_environment()
     layers = [
         ("lakehouse.toml", _flatten(_read_toml(home / "lakehouse.toml"))),
+        ("environment", {key: os.environ[name] for name, key in KNOBS.items() if os.environ.get(name)}),
         ("environment", _flatten(_read_environment())),
         ("argument", dict(overrides or {})),
     ]
@@ -195,7 +280,10 @@ def _refuse_unknown(key: str, origin: str) -> None:
 
 
 def _refuse_unknown_environment() -> None:
-    known = {"LAKEHOUSE_" + key.replace(".", "__").upper() for key in _known_keys()} | {"LAKEHOUSE_HOME"}
+    known = {"LAKEHOUSE_" + key.replace(".", "__").upper() for key in _known_keys()} | {
+        "LAKEHOUSE_HOME",
+        "LAKEHOUSE_TOKEN",
+    }
     for name in os.environ:
         if name.startswith("LAKEHOUSE_") and name.upper() not in known:
             raise Invalid(f"unknown setting in the environment: {name}", nearest(name, known))

@@ -12,6 +12,7 @@ from engine import duck
 
 TOKEN_VARIABLE = "lakehouse_call"
 KEEP = 16
+OURS = (("fn", "catalog"), ("fn", "main"))
 
 
 @dataclass(eq=False)
@@ -20,12 +21,17 @@ class Held:
 
     cursor: duck.Cursor
     token: str
-    place: tuple[str, str]
+    path: str
     dirty: bool = field(default=False)
 
 
+def path_of(*places: tuple[str, str]) -> str:
+    """A search path: the given places (catalog and schema) in order, then what we put before the engine's own."""
+    return ",".join(duck.qualified(*place) for place in (*places, *OURS))
+
+
 class Cursors:
-    """A bounded pool of cursors, by the catalog and schema that unqualified names mean."""
+    """A bounded pool of cursors, by their search path: where unqualified names are looked up."""
 
     def __init__(self, root: duck.Cursor) -> None:
         """`root` lives as long as the pool."""
@@ -35,21 +41,20 @@ class Cursors:
         self._lock = threading.Lock()
         self._closed = False
 
-    def take(self, catalog: str, schema: str) -> Held:
-        """A cursor on which unqualified names mean `catalog`.`schema`, then our functions.
+    def take(self, path: str) -> Held:
+        """A cursor with the search path `path` (see `path_of`).
 
         Raises an error of the engine when there is no such place.
         """
-        place = (catalog, schema)
         with self._lock:
-            held = next((one for one in reversed(self._free) if one.place == place), None)
+            held = next((one for one in reversed(self._free) if one.path == path), None)
             if held is not None:
                 self._free.remove(held)
                 self._taken.add(held)
                 return held
-        held = Held(self._root.cursor(), secrets.token_hex(16), place)
+        held = Held(self._root.cursor(), secrets.token_hex(16), path)
         try:
-            self.move(held, place)
+            self.move(held, path)
             held.cursor.execute(f"set variable {TOKEN_VARIABLE} = {duck.literal(held.token)}")
         except BaseException:
             held.cursor.close()
@@ -58,19 +63,23 @@ class Cursors:
             self._taken.add(held)
         return held
 
-    def move(self, held: Held, place: tuple[str, str]) -> None:
-        """Let unqualified names on a cursor mean another catalog and schema."""
-        path = f"{duck.qualified(*place)},fn.main"
+    def move(self, held: Held, path: str) -> None:
+        """Let unqualified names on a cursor mean something else."""
         held.cursor.execute(f"set search_path = {duck.literal(path)}")
-        held.place = place
+        held.path = path
 
-    def check(self, place: tuple[str, str]) -> None:
-        """Raise an error of the engine when there is no such catalog and schema; a kept cursor would not tell."""
-        held = Held(self._root.cursor(), "", place)
+    def check(self, path: str) -> None:
+        """Raise an error of the engine when a place of the path is not there; a kept cursor would not tell."""
+        held = Held(self._root.cursor(), "", path)
         try:
-            self.move(held, place)
+            self.move(held, path)
         finally:
             held.cursor.close()
+
+    def taken(self) -> list[Held]:
+        """The cursors in use."""
+        with self._lock:
+            return list(self._taken)
 
     def give(self, held: Held) -> None:
         """Take a cursor back: keep it when it is clean, and close it or the one that waits longest otherwise."""

@@ -78,6 +78,19 @@ def table(cursor: Cursor, sql: str, params: object | None = None) -> pa.Table:
     return (cursor.execute(sql, params) if params else cursor.execute(sql)).to_arrow_table()
 
 
+def expanded_schema(cursor: Cursor, sql: str) -> pa.Schema:
+    """The columns of a query that `describe` does not take: a PIVOT that names no values, SHOW, DESCRIBE or SUMMARIZE.
+
+    For a PIVOT the engine first makes a type of the values that it finds; `cursor` keeps it.
+    """
+    *before, query = statements(cursor, sql)
+    if not before:
+        return table(cursor, f"select * from ({query.query.rstrip().rstrip(';')}\n) limit 0").schema
+    for statement in before:
+        cursor.execute(statement)
+    return cursor.query(query).limit(0).to_arrow_table().schema
+
+
 def arrow_type(cursor: Cursor, sql_type: str) -> pa.DataType:
     """The Arrow type that the engine gives to the SQL type `sql_type`."""
     return table(cursor, f"select cast(null as {sql_type}) as x").schema.field(0).type

@@ -3,12 +3,13 @@
 import secrets
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import duck, faults, guard
+from engine.bounds import Measure
 from engine.cursors import Held
 from engine.errors import LakehouseError, NotFound
 from engine.statement import Statement
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from engine.session import Session
     from engine.stream import Stream
 
+ENDINGS = ("COMMIT", "ROLLBACK")
 LOOK_SECONDS = 0.05  # how soon a statement that waits for another notices that it was cancelled
 
 
@@ -53,10 +55,13 @@ class Execution:
         self.lake, self.checked, self.transaction = lake, checked, transaction
         self.stream: Stream | None = None
         self._exits = ExitStack()
-        limit = lake.config.engine.statement_seconds if checked.effect == "reads" else None
-        deadline = time.monotonic() + limit if limit else None
+        reads = checked.effect == "reads"
+        limit = lake.config.engine.statement_seconds if reads else lake.config.limits.acting_seconds
+        deadline = time.monotonic() + limit
         self.statement = Statement(statement_id or secrets.token_hex(8), session, sql, deadline, self._interrupt)
-        with self.acting():
+        self._began = self._apart = False
+        self._instance = lake.revival.number
+        with self._failing():
             self._begin(session)
 
     def _begin(self, session: "Session") -> None:
@@ -66,12 +71,14 @@ class Execution:
         lake.refuse_closed(session, self.checked.kind)
         if transaction is not None:
             self._join(transaction)
-            if transaction.held.place != session.place:
-                lake.cursors.move(transaction.held, session.place)
+            if transaction.held.path != session.search_path:
+                lake.cursors.move(transaction.held, session.search_path)
         else:
-            self.held = lake.cursors.take(*session.place)
+            self.held = lake.cursors.take(session.search_path)
             self._exits.callback(lake.cursors.give, self.held)
             self.held.dirty = self.checked.leaves_traces
+        if self.checked.kind not in ENDINGS:
+            session.temporary.show(self.held, self.transaction_id)
         if self._writes_now():
             self._exits.enter_context(lake.writing(statement.statement_id))
         lake.running[self.held.token] = statement
@@ -86,6 +93,24 @@ class Execution:
         transaction.wrote = transaction.wrote or self.checked.is_write
         self.held = transaction.held
 
+    def measure(self) -> Measure:
+        """Counts the rows of its result against what the role may read."""
+        role, limits = self.statement.session.role, self.lake.config.limits
+        who, rows, size = f"the role {role!r}", 0, 0
+        if role == "editor":
+            rows, size = limits.editor_rows, limits.editor_bytes
+        elif role != "admin":
+            rows, size = limits.reader_rows, limits.reader_bytes
+        kept = self.lake.config.engine.contained_result if self._apart else 0  # its rows are kept until they are read
+        if kept and (not size or kept < size):
+            who, size = "a contained statement", kept
+        return Measure(who, rows, size)
+
+    @property
+    def transaction_id(self) -> str | None:
+        """The transaction that it runs in, if any."""
+        return None if self.transaction is None else self.transaction.transaction_id
+
     def _writes_now(self) -> bool:
         """Whether it changes tables for all to see: what a transaction wrote becomes visible when it commits."""
         if self.transaction is None:
@@ -98,6 +123,18 @@ class Execution:
             with suppress(duck.Error):  # the lake may have been closed
                 held.cursor.interrupt()
 
+    def reader(self, params: object | None) -> Any:
+        """Start the statement with these values; returns its rows as a reader of Arrow batches."""
+        self._apart = self.lake.containment.takes(self.checked, params)
+        if self._apart:
+            return self.lake.containment.run(self, self.checked.text, params)
+        return duck.reader(self.cursor, self.checked.text, params)
+
+    def guard_with(self, interrupt: Callable[[], None], close: Callable[[], None]) -> None:
+        """Call `interrupt` when the statement is cancelled, again and again, and `close` at its end."""
+        self._exits.callback(close)
+        self._exits.enter_context(self.statement.interrupting(interrupt))
+
     @property
     def cursor(self) -> duck.Cursor:
         """The cursor of the statement."""
@@ -105,7 +142,20 @@ class Execution:
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """Do a part of the statement. Whatever is raised in it ends the statement; a caller sees LakehouseError."""
+        """Do a part of the statement when its turn comes. What is raised in it ends the statement; see `fail`."""
+        with self._failing(), self._turn():
+            self._began = True
+            yield
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """A turn; none for what others wait for: who holds the write lock, and the end of a transaction."""
+        if self._writes_now() or self.checked.kind in ENDINGS or self.statement.session.urgent:
+            return nullcontext()
+        return self.lake.turns.turn(self.statement.check, begun=self._began)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Whatever is raised inside ends the statement; a caller sees LakehouseError."""
         try:
             yield
         except Exception as error:
@@ -118,6 +168,8 @@ class Execution:
         """Give everything back and record the end of the statement. Harmless when done twice."""
         if self.statement.end():
             try:
+                if error is None and self.checked.kind == "DROP":
+                    self.statement.session.temporary.drop_what_is_gone(self.held, self.transaction_id)
                 self._exits.close()
             finally:
                 self.lake.record_statement(self.statement, self.checked.kind, error)
@@ -140,4 +192,8 @@ class Execution:
         if statement.cancelled.is_set() and not isinstance(error, LakehouseError):
             return statement.stopped()
         fault = faults.translate(error, str(self.lake.home))
-        return self.lake.with_nearest(fault, statement.session.place)
+        if faults.ends_the_engine(error):
+            self.lake.revival.failed(self._instance, fault)
+            return fault
+        fault = statement.session.scrubbed(fault, statement.sql)
+        return self.lake.with_nearest(fault, statement.session) if isinstance(fault, NotFound) else fault

@@ -20,13 +20,14 @@ from engine.errors import (
 
 KERNEL_FAILED = "Python exception occurred while executing the UDF"
 
+REOPENED = "the engine is reopened; repeat the statement"
 KINDS: tuple[tuple[type[Exception], type[LakehouseError], str | None], ...] = (
     (duckdb.InterruptException, TimedOut, "raise the time limit or narrow the statement"),
     (duckdb.PermissionException, Forbidden, "only the folders of the configuration can be read ([ingest] allowed)"),
     (duckdb.ConstraintException, Conflict, "correct the rows and repeat"),
     (duckdb.TransactionException, Conflict, "repeat the transaction"),
     (duckdb.OutOfMemoryException, Busy, "narrow the statement or raise [engine] memory_limit"),
-    (duckdb.FatalException, Internal, "the engine must be reopened: restart the server"),
+    (duckdb.FatalException, Internal, REOPENED),
     (duckdb.InternalException, Internal, "please report it"),
 )
 NAMED: dict[str, type[duckdb.Error]] = {
@@ -57,7 +58,7 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
     if issubclass(kind, duckdb.ConnectionException):
         return Conflict("the lake is closed", "open it again")
     if issubclass(kind, duckdb.Error) and INVALIDATED in text:
-        return Internal(message, "the engine must be reopened: restart the server")
+        return Internal(message, REOPENED)
     if issubclass(kind, duckdb.IOException | OSError) and "No space left on device" in text:
         return Busy("the disk is full", "free space and repeat; nothing was half-written")
     for theirs, ours, hint in KINDS:
@@ -77,6 +78,13 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
     if UNREADABLE_VALUE in text:
         return Invalid("a value cannot be passed to the engine", "pass numbers, texts, dates, bytes, lists or dicts")
     return Internal(message or type(error).__name__)
+
+
+def ends_the_engine(error: BaseException) -> bool:
+    """Whether the instance of the engine cannot be used any more after `error`."""
+    text = str(error)
+    kind = _kind(error, text)
+    return issubclass(kind, duckdb.FatalException) or (issubclass(kind, duckdb.Error) and INVALIDATED in text)
 
 
 def unopened(error: duckdb.Error, home: str) -> LakehouseError:

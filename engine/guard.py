@@ -9,20 +9,25 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from engine import change, duck, faults, tokens
+from engine import change, duck, faults, paths, tokens
 from engine.access.roles import Effect, strongest
 from engine.catalogue import Function
+from engine.containment.acts import unsteady_act
+from engine.containment.bounds import bounds
+from engine.containment.steady import unsteady
 from engine.errors import Forbidden, Invalid, NotFound, nearest
 from engine.tokens import Token
 
 CONTROL = "control"
 DUCKLAKE_SYSTEM = "__ducklake_metadata_"
+NAMESPACES = "__as_"  # the catalogs of restricted profiles
 LEDGER_SCHEMA = "lakehouse"  # of each bucket
 HOUSE = {"lake", "fn", "system", "temp", LEDGER_SCHEMA}  # catalogs and schemas that are read, never written to
 RESERVED_SCHEMAS = {"lake", "fn", "control", "primary", "system", "temp", "lakehouse"}
-MAX_NESTING = 200
+MAX_NESTING = 200  # of a filter; that of statements is a setting
 NESTED = (("brackets", r"[(\[{]", r"[)\]}]"), ("comments", r"/\*", r"\*/"))
 MAX_PREDICATE_BYTES = 100_000
 MAX_ARROWS = 20  # DuckDB binds a chain of n arrows 2 ** n times, and nothing can interrupt it
@@ -49,6 +54,9 @@ class Checked:
     effect: Effect
     parameters: tuple[str, ...]
     describable: bool  # false for EXPLAIN, SHOW, PIVOT and DML with RETURNING: their schema is known by running only
+    expands: bool = False  # a PIVOT that the engine expands to several statements, for which there is no parse to check
+    text: str = ""  # what runs: the statement itself, or as it runs in the namespace of a restricted profile
+    contained: str | None = None  # the function because of which it runs in a worker process
 
     @property
     def is_write(self) -> bool:
@@ -67,11 +75,13 @@ class Known:
 
     ours: Mapping[str, Function]
     taken: Collection[str]
+    closed: tuple[Path, ...] = ()  # folders whose files no statement may name
+    nesting: int = MAX_NESTING  # how deep brackets and comments may nest
 
 
 def check(cursor: duck.Cursor, sql: str, known: Known, max_bytes: int) -> Checked:
     """Decide whether `sql` may run. `cursor` is only used to parse. Raises Invalid, Forbidden or NotFound."""
-    check_text(sql, max_bytes)
+    check_text(sql, max_bytes, known.nesting)
     try:
         parsed = duck.statements(cursor, sql)
     except duck.Error as error:
@@ -81,10 +91,12 @@ def check(cursor: duck.Cursor, sql: str, known: Known, max_bytes: int) -> Checke
         raise Invalid("there is no statement in the text", "send one SQL statement")
     words = tokens.read(sql)
     _check_arrows(words)
+    paths.check(words, known.closed)
     if len(parsed) > 1 and not any(statement.query for statement in parsed):  # how DuckDB expands one PIVOT
         if kinds != ["CREATE", "SELECT"]:
             raise Invalid("a PIVOT that writes must name its values", "pivot … on column in (value, …)")
-        return Checked("SELECT", True, _check_calls(words, known), (), False)
+        effect = _check_calls(words, known)
+        return Checked("SELECT", True, effect, (), False, expands=True, contained=unsteady({}, words, known.ours))
     if len(parsed) > 1:
         raise Invalid(f"the text holds {len(parsed)} statements", "send one statement at a time")
     parameters = tuple(sorted(parsed[0].named_parameters, key=lambda name: (len(name), name)))
@@ -93,7 +105,7 @@ def check(cursor: duck.Cursor, sql: str, known: Known, max_bytes: int) -> Checke
     return _check_kind(cursor, sql, kinds[0], words, parameters, known)
 
 
-def check_text(sql: str, max_bytes: int) -> None:
+def check_text(sql: str, max_bytes: int, nesting: int = MAX_NESTING) -> None:
     """Raise Invalid for a text that must not reach the parser: too long, too deep, or not Unicode."""
     if "\0" in sql:
         raise Invalid("the statement holds a NUL character", "remove it")
@@ -105,8 +117,8 @@ def check_text(sql: str, max_bytes: int) -> None:
         raise Invalid(f"the statement is longer than {max_bytes} bytes", "send data as parameters or load it in bulk")
     for what, opening, closing in NESTED:
         deepest = _depth(sql, opening, closing)
-        if deepest > MAX_NESTING:
-            raise Invalid(f"the statement nests {what} {deepest} deep", f"stay below {MAX_NESTING}")
+        if deepest > nesting:
+            raise Invalid(f"the statement nests {what} {deepest} deep", f"stay below {nesting}")
 
 
 def _depth(sql: str, opening: str, closing: str) -> int:
@@ -136,19 +148,23 @@ def _check_kind(
 ) -> Checked:
     first = next((word for word in words if word.text != "("), words[0])
     if kind == "SELECT" and first.text != "pragma":
-        tree = _serialized(cursor, sql)
+        tree = serialized(cursor, sql)
         if tree.get("error"):
             raise Invalid(str(tree.get("error_message")), "simplify the statement")
         effect = _check_tree(tree, known.ours)
         describable = not first.is_word("show", "describe", "desc", "summarize")
-        return Checked("SELECT", True, effect, parameters, describable)
+        bounds(tree)
+        return Checked("SELECT", True, effect, parameters, describable, contained=unsteady(tree, words, known.ours))
+    contained = None
     if kind in DATA_STATEMENTS or kind in SCHEMA_STATEMENTS:
         _check_types(words)
+        contained = unsteady_act(sql, words, known.ours, lambda select: serialized(cursor, select))
     if kind in DATA_STATEMENTS:
         effect = strongest(["writes", _check_calls(words, known)])
-        return Checked(kind, any(word.is_word("returning") for word in words), effect, parameters, False)
+        is_query = any(word.is_word("returning") for word in words)
+        return Checked(kind, is_query, effect, parameters, False, contained=contained)
     if kind in SCHEMA_STATEMENTS:
-        return Checked(kind, False, _check_change(words, known), parameters, False)
+        return Checked(kind, False, _check_change(words, known), parameters, False, contained=contained)
     if kind == "SET" and first.is_word("use"):
         return Checked("USE", False, "reads", (), False)
     if kind == "TRANSACTION":
@@ -170,7 +186,7 @@ def _check_explain(
     runs = any(word.text in ("analyze", "analyse") for word in words[:at])
     if runs and checked.effect != "reads":
         raise Forbidden("explain analyze would run a statement that acts", "leave analyze out")
-    return Checked("EXPLAIN", True, "reads", parameters, False)
+    return Checked("EXPLAIN", True, "reads", parameters, False, contained=checked.contained)
 
 
 def use_target(sql: str) -> tuple[str, ...]:
@@ -179,7 +195,7 @@ def use_target(sql: str) -> tuple[str, ...]:
     return parts
 
 
-def _serialized(cursor: duck.Cursor, sql: str) -> dict[str, Any]:
+def serialized(cursor: duck.Cursor, sql: str) -> dict[str, Any]:
     """The parse of a SELECT. Raises Invalid when it cannot be had, and so cannot be checked."""
     try:
         row = cursor.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
@@ -208,8 +224,9 @@ def _check_tree(tree: dict[str, Any], functions: Mapping[str, Function]) -> Effe
     for node in nodes(tree):
         kind = node.get("type")
         if kind == "BASE_TABLE" or kind == "SHOW_REF":
-            for part in (node.get("catalog_name"), node.get("schema_name")):
-                check_catalog(str(part or ""))
+            parts = [str(node.get(key) or "") for key in ("catalog_name", "schema_name", "table_name")]
+            if is_hidden(parts[0]) or is_hidden(parts[1]):
+                raise missing_table(*filter(None, parts))
         elif kind == "FUNCTION":
             name = str(node.get("function_name", "")).lower()
             _check_function(name)
@@ -223,7 +240,12 @@ def _check_tree(tree: dict[str, Any], functions: Mapping[str, Function]) -> Effe
 
 def is_hidden(catalog: str) -> bool:
     """Whether clients do not see a catalog."""
-    return catalog.lower() == CONTROL or catalog.lower().startswith(DUCKLAKE_SYSTEM)
+    return catalog.lower() == CONTROL or catalog.lower().startswith((DUCKLAKE_SYSTEM, NAMESPACES))
+
+
+def missing_table(*parts: str) -> NotFound:
+    """The error for a table that is not there, or not for the caller."""
+    return NotFound(f"table {'.'.join(parts)!r} does not exist", "see lake.datasets and show all tables")
 
 
 def check_catalog(name: str) -> None:
@@ -299,9 +321,13 @@ def check_predicate(cursor: duck.Cursor, predicate: str, columns: list[str], all
         raise Invalid("the filter is empty", "leave the argument out to search everything")
     check_text(predicate, MAX_PREDICATE_BYTES)
     _check_arrows(tokens.read(predicate))
-    tree = _serialized(cursor, f"select (\n{predicate}\n)")
+    tree = serialized(cursor, f"select (\n{predicate}\n)")
     if tree.get("error"):
         raise Invalid(f"the filter is not a SQL predicate: {tree.get('error_message')}", "for example state = 'IL'")
+    bounds(tree)
+    slow = unsteady(tree, ())
+    if slow is not None:
+        raise Forbidden(f"{slow} may not stand in a filter: it may run for long", "compare columns with constants")
     statements = tree["statements"]
     node = statements[0]["node"] if len(statements) == 1 else {}
     if node.get("type") != "SELECT_NODE" or len(node["select_list"]) != 1 or _has_more(node):

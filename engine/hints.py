@@ -1,7 +1,7 @@
 """What to do next when a name is not there: the nearest names that the caller sees, not those of the engine's own."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from engine import duck, guard
 from engine.errors import LakehouseError, NotFound, nearest
@@ -9,12 +9,10 @@ from engine.errors import LakehouseError, NotFound, nearest
 MISSING = re.compile(r'(Table|View|Table Function|Scalar Function|Macro Function) with name "?(.+?)"? does not exist')
 
 
-def with_nearest(
-    fault: LakehouseError, new_cursor: Callable[[], duck.Cursor], functions: Collection[str], place: tuple[str, str]
-) -> LakehouseError:
+def with_nearest(fault: LakehouseError, seen: Sequence[str], functions: Collection[str]) -> LakehouseError:
     """`fault`, with the nearest tables or functions when it says that one is not there.
 
-    `functions`: the names of ours. `place`: the catalog and schema that unqualified names mean.
+    `seen`: the tables that the caller sees, as he would write them. `functions`: the names of ours.
     """
     found = MISSING.match(fault.message) if isinstance(fault, NotFound) else None
     if found is None:
@@ -25,7 +23,6 @@ def with_nearest(
             return NotFound(fault.message, f"write select {name}(…)")
         hint = nearest(name, functions)
         return NotFound(fault.message, hint) if hint.startswith("did you mean") else fault
-    seen = tables(new_cursor, place)
     hint = nearest(name, seen)
     if not hint.startswith("did you mean"):  # then the tables of the caller say more than the views of the lake
         hint = nearest(name, [table for table in seen if not table.startswith("lake.")])

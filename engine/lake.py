@@ -1,20 +1,25 @@
 """A lake: one home, one engine, everything in it. Open it once per process, close it at the end."""
 
-import hashlib
+import os
+import secrets
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from engine import catalogue, duck, faults, guard, hints
-from engine.access.roles import Role
+from engine import duck, faults, guard, hints, instance
+from engine.access.credentials import Credentials
+from engine.access.profiles import ADMIN, Profiles
+from engine.access.spaces import Spaces
 from engine.config import Loaded, load
+from engine.containment.containment import Containment
 from engine.cursors import Cursors
 from engine.errors import Busy, Conflict, Internal, Invalid, LakehouseError
 from engine.execution import Execution
@@ -22,12 +27,12 @@ from engine.journal import Journal
 from engine.locks import WriteLock
 from engine.memory.playbook import Playbooks
 from engine.models.models import Models
+from engine.revival import Revival
 from engine.search.corpora import Corpora
 from engine.session import Session
-from engine.statement import Statement
-from engine.storage.buckets import attach_buckets
+from engine.statement import Statement, shown
 from engine.stream import Stream
-from sql import Script, scripts
+from engine.turns import Turns
 
 WATCH_SECONDS = 0.1
 CLOSE_SECONDS = 10.0  # how long `close` waits for statements that do not heed their cancellation
@@ -63,26 +68,22 @@ class Lake:
         self.running: dict[str, Statement] = {}  # by the token of their cursor, for kernels
         self.executions: dict[Statement, Execution] = {}  # all that have begun, those that wait too
         self.abandoned: deque[Stream] = deque()
-        self._known = guard.Known({}, frozenset())
-        self._kernels: list[object] = []
+        self.version = 0  # grows with every write to a bucket
+        self.known = guard.Known({}, frozenset())
+        self.sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self.kernels: dict[str, tuple[Callable[..., pa.Array], tuple[str, ...], str]] = {}  # by name
         self._arrow_types: dict[str, pa.DataType] = {}
+        limits = self.config.limits
+        turns = limits.statements or max(8, 4 * (os.cpu_count() or 1))
+        self.turns = Turns(turns, limits.queue, limits.queue_seconds)
         self._write_lock = WriteLock(self.config.engine.lock_seconds)
         self._closed, self._stopped = threading.Event(), threading.Event()
         self._open()
 
     def _open(self) -> None:
-        self.root = self._connect()
-        try:
-            self._attach_control()
-            for name in ("lake", "fn"):
-                self.root.execute(f"attach ':memory:' as {name}")
-            attach_buckets(self.root, self.home)
-        except duck.Error as error:
-            self.root.close()
-            raise faults.unopened(error, str(self.home)) from None
-        except BaseException:
-            self.root.close()
-            raise
+        self._kernels: list[instance.Installable] = []
+        self.revival = Revival(self)
+        self.root = instance.opened(self.home, self.config.engine)
         self.cursors = Cursors(self.root)
         self.checking = lru_cache(maxsize=1024)(self._check)
         journal = self.config.journal
@@ -95,40 +96,47 @@ class Lake:
         )
         self.corpora = Corpora(self)
         self.playbooks = Playbooks(self)
+        self.profiles = Profiles(self)
+        self.credentials = Credentials(self)
+        self.spaces = Spaces(self)
+        self.containment = Containment(self)
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
 
-    def _connect(self) -> duck.Cursor:
-        engine = self.config.engine
-        spill = self.home / "cache" / "spill"
-        spill.parent.mkdir(exist_ok=True)  # the engine makes the last folder only, and only when it must spill
-        try:
-            return duck.connect(engine.threads, engine.memory_limit, spill, engine.temp_limit)
-        except duck.Error as error:
-            fault = faults.translate(error, str(self.home))
-            raise Invalid(f"the engine does not take its settings: {fault.message}", "see [engine]") from None
+    def start(self) -> None:
+        """Open another instance of the engine, in the place of one that has ended."""
+        self.root = instance.opened(self.home, self.config.engine)
+        self.cursors = Cursors(self.root)
+        self.spaces.forget()
+        self._dress()
 
-    def _attach_control(self) -> None:
-        path = self.home / "lake.duckdb"
-        self.root.execute(f"attach {duck.literal(str(path))} as control")
-        migrate(self.root, scripts("schema"))
-
-    def install(self, kernels: list[tuple[str, Callable[..., Any], list[str], str]]) -> None:
-        """Register the kernels, apply views and function macros, read the catalogue, and close the file system."""
+    def install(self, kernels: list[instance.Installable]) -> None:
+        """Dress the engine with these kernels and what is built on them, and close the file system."""
+        self._kernels = kernels
         for name, body, parameters, returns in kernels:
-            self._kernels.append(body)  # a collected kernel would crash the process
-            duck.register_kernel(self.root, name, body, parameters, returns)
-        for script in [*scripts("views"), *scripts("functions")]:
-            try:
-                self.root.execute(script.text)
-            except duck.Error as error:
-                raise Internal(f"sql/{script.name}: {error}", "correct the script") from None
-        self._known = guard.Known(catalogue.read(self.root), catalogue.taken(self.root))
-        duck.seal(self.root, [self.home / "buckets", self.home / "cache", *self.folders])
+            self.kernels[name] = body, tuple(parameters[:-1]), returns  # a collected kernel would crash the process
+        self._dress()
         self.corpora.recover()
 
-    def session(self, profile: str = "admin", role: Role = "admin") -> Session:
-        """A new session of `profile`."""
-        return Session(self, profile, role)
+    def _dress(self) -> None:
+        nesting = self.config.limits.nesting
+        self.known = instance.dress(self.root, self._kernels, self.home, self.folders, nesting)
+
+    def session(self, profile: str = ADMIN, token_id: str | None = None) -> Session:
+        """A new session of `profile`, opened with a token. Raises Unauthenticated when there is no such profile."""
+        self.spaces.profile(profile)
+        session = Session(self, profile, token_id)
+        self.sessions.add(session)
+        return session
+
+    @cached_property
+    def mask_key(self) -> str:
+        """The key of the mask `hash`, made once a home."""
+        with self.control() as cursor:
+            cursor.execute(
+                "insert or ignore into control.secret (name, value) values ('mask', ?)", [secrets.token_hex(32)]
+            )
+            row = cursor.execute("select value from control.secret where name = 'mask'").fetchone()
+        return str(row[0]) if row else ""
 
     def cursor(self) -> duck.Cursor:
         """A fresh cursor for the engine's own SQL. Close it; never run SQL on the cursor of a caller."""
@@ -155,6 +163,7 @@ class Lake:
         try:
             yield
         finally:
+            self.version += 1
             self._write_lock.release(owner)
 
     def check(self, sql: str) -> guard.Checked:
@@ -164,7 +173,7 @@ class Lake:
     def _check(self, sql: str) -> guard.Checked:
         cursor = self.root.cursor()
         try:
-            return guard.check(cursor, sql, self._known, self.config.engine.statement_bytes)
+            return guard.check(cursor, sql, self.known, self.config.engine.statement_bytes)
         finally:
             cursor.close()
 
@@ -172,12 +181,15 @@ class Lake:
         """Raise Conflict when the lake or the session is closed; a closed session may still roll back."""
         if self._closed.is_set():
             raise Conflict("the lake is closed", "open it again")
+        self.revival.wait()
         if session.closed and kind != "ROLLBACK":
             raise Conflict("the session is closed", "open another one")
 
-    def with_nearest(self, fault: LakehouseError, place: tuple[str, str]) -> LakehouseError:
-        """`fault`, with the nearest names when a table or function is not there. See `hints`."""
-        return hints.with_nearest(fault, self.cursor, self._known.ours, place)
+    def with_nearest(self, fault: LakehouseError, session: Session) -> LakehouseError:
+        """`fault`, with the nearest names that the session sees when a table or function is not there."""
+        seen = session.visible_tables()
+        tables = hints.tables(self.cursor, session.place) if seen is None else seen
+        return hints.with_nearest(fault, tables, self.known.ours)
 
     def arrow_type(self, sql_type: str) -> pa.DataType:
         """The Arrow type of a SQL type; the usual ones are asked of the engine once."""
@@ -212,9 +224,15 @@ class Lake:
             statement.cancel()
         return bool(found)
 
+    def end_sessions(self, which: Callable[[Session], bool]) -> None:
+        """Close the sessions that `which` picks: what they run is cancelled."""
+        for session in list(self.sessions):
+            if not session.closed and which(session):
+                session.close()
+
     def record_error(self, error: LakehouseError, profile: str, sql: str, statement_id: str | None) -> None:
         """Put an error into the journal, on disk before this returns."""
-        body = {"code": error.code, "message": error.message, "hint": error.hint, "sql": sql[:2000]}
+        body = {"code": error.code, "message": error.message, "hint": error.hint, "sql": shown(sql)}
         with suppress(Busy, duck.Error):  # the caller's error is the one to show; the entry stays in memory until later
             self.journal.record("error", error.code, body, actor=profile, statement_id=statement_id, durable=True)
 
@@ -223,8 +241,9 @@ class Lake:
         if not self.config.journal.statements or self._closed.is_set():
             return
         body = {
-            "sql": statement.sql[:2000],
+            "sql": shown(statement.sql),
             "rows": statement.rows,
+            "bytes": statement.bytes,
             "milliseconds": round((time.monotonic() - statement.started) * 1000, 3),
             "outcome": error.code if error else "ok",
             "session_id": statement.session.id,
@@ -242,6 +261,7 @@ class Lake:
                     statement.cancel(timed_out=late)
             while self.abandoned:
                 self.abandoned.popleft().drop()
+            self.containment.pool.tidy()
 
     def close(self) -> None:
         """Refuse new statements, stop those that run, write what is buffered and close the engine.
@@ -255,6 +275,7 @@ class Lake:
             exits.callback(self._stopped.set)
             exits.callback(self.root.close)
             exits.callback(self.cursors.close)
+            exits.callback(self.containment.close)
             exits.callback(self.corpora.close)
             exits.callback(self._close_journal)
             self._stop_statements()
@@ -274,32 +295,3 @@ class Lake:
                 if execution.stream is not None:
                     execution.stream.close(wait=0)
             self._stopped.wait(0.01)
-
-
-def migrate(root: duck.Cursor, migrations: list[Script]) -> list[str]:
-    """Run the migrations that have not run yet, each in a transaction with its record; returns their names.
-
-    Raises Internal when a migration that ran has changed since, or one that ran is not there any more.
-    """
-    root.execute(
-        "create table if not exists control.migration "
-        "(name varchar primary key, sha256 varchar not null, applied_at timestamptz not null default now())"
-    )
-    applied = dict(root.execute("select name, sha256 from control.migration").fetchall())
-    unknown = sorted(set(applied) - {script.name for script in migrations})
-    if unknown:
-        raise Internal(f"the home was made by a newer version ({unknown[0]})", "install that version or a newer one")
-    done: list[str] = []
-    for script in migrations:
-        digest = hashlib.sha256(script.text.encode()).hexdigest()
-        if script.name in applied:
-            if applied[script.name] != digest:
-                raise Internal(
-                    f"the migration {script.name} has changed since it ran", "undo the change; add a new one"
-                )
-            continue
-        with duck.transaction(root):
-            root.execute(script.text)
-            root.execute("insert into control.migration (name, sha256) values (?, ?)", [script.name, digest])
-        done.append(script.name)
-    return done

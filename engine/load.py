@@ -29,9 +29,8 @@ class Target:
 def load_stream(cursor: duck.Cursor, reader: pa.RecordBatchReader, target: Target, mode: LoadMode) -> int:
     """Write `reader` into `target`; returns the rows written. Columns are matched by name.
 
-    Raises Conflict (`create` and it exists), NotFound (`append` and it does not), Invalid (a type that cannot be kept).
+    Raises Conflict (`create` and it exists), NotFound (`append` and it does not). `check_schema` has passed.
     """
-    check_schema(reader.schema)
     exists = table_exists(cursor, target)
     if exists and mode == "create":
         raise Conflict(f"table {target.table!r} exists already", "append to it or replace it")
@@ -54,6 +53,11 @@ def _columns(schema: pa.Schema) -> str:
     coarser = [duck.identifier(column.name) for column in schema if column.type == NANOSECONDS]
     replaced = ", ".join(f"{name}::time as {name}" for name in coarser)
     return f"select * replace ({replaced})" if replaced else "select *"
+
+
+def coarsened(schema: pa.Schema) -> pa.Schema:
+    """`schema` with times in microseconds."""
+    return pa.schema([field.with_type(pa.time64("us")) if field.type == NANOSECONDS else field for field in schema])
 
 
 def _holds_nanoseconds(kind: pa.DataType) -> bool:

@@ -1,29 +1,32 @@
 """Who asks, and the one way in: every door runs SQL through a session and gets a stream of Arrow batches back."""
 
 import secrets
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from engine import duck, faults, guard
+from engine import columns, duck, faults, guard, parameters
+from engine.access.credentials import Credentials
+from engine.access.profiles import Profile
 from engine.access.roles import Effect, Role, require
-from engine.errors import Conflict, Invalid, LakehouseError, NotFound
+from engine.cursors import path_of
+from engine.errors import Conflict, Forbidden, Invalid, LakehouseError, NotFound
 from engine.execution import Execution, Transaction
-from engine.load import LoadMode, Target, load_stream
+from engine.load import LoadMode, Target, check_schema, load_stream
+from engine.parameters import Parameters
 from engine.spool import spooled
-from engine.statement import Result
-from engine.stream import Stream
+from engine.statement import Result, affected
+from engine.stream import measured, streamed
+from engine.temporary import Temporary
 
 if TYPE_CHECKING:
     from engine.lake import Lake
 
 NO_ROWS = pa.schema([])
 EXPLAINED = pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())])
-Parameters = Sequence[object] | Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -39,47 +42,95 @@ class Description:
 class SessionSource(Protocol):
     """What gives a door its sessions."""
 
-    def session(self, profile: str = "admin") -> "Session":
-        """A new session of `profile`."""
+    def session(self, profile: str = "admin", token_id: str | None = None) -> "Session":
+        """A new session of `profile`, which ends with the token that it was opened with."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Who a token or a password stands for."""
 
 
 class Session:
     """One caller. Statements of a session may run side by side, each on a cursor of its own."""
 
-    def __init__(self, lake: "Lake", profile: str, role: Role) -> None:
+    def __init__(self, lake: "Lake", profile: str, token_id: str | None) -> None:
         """Made by `Lake.session`."""
         self.id = secrets.token_hex(8)
-        self.profile, self.role = profile, role
+        self.profile = profile
+        self.began = lake.clock()
+        self.urgent = False  # its statements do not wait for their turn: whether the server is well
+        self.token_id = token_id  # the token that it was opened with
         self.place = ("primary", "main")  # the catalog and schema that unqualified names mean
         self.closed = False
         self._lake = lake
         self._transactions: dict[str, Transaction] = {}
+        self.temporary = Temporary(lake.config.engine.temporary_bytes)
 
-    def describe(self, sql: str, *, transaction: str | None = None) -> Description:
-        """What `sql` would answer. Nothing runs, so it raises only what can be known without running."""
+    @property
+    def role(self) -> Role:
+        """The role of the profile, as it is now."""
+        return self._lake.spaces.profile(self.profile).role
+
+    @property
+    def reach(self) -> Profile:
+        """The profile with its grants, as they are now: what may be seen and changed."""
+        return self._lake.spaces.profile(self.profile)
+
+    @property
+    def search_path(self) -> str:
+        """Where the engine looks up the names of this session's statements."""
+        return self._path(self.place)
+
+    def _path(self, place: tuple[str, str]) -> str:
+        space = self._lake.spaces.of(self.profile)
+        return path_of(place) if space is None else space.search_path(place)
+
+    def shown(self) -> dict[str, object]:
+        """The session as a row of `lake.sessions`."""
+        return {
+            "session_id": self.id,
+            "profile": self.profile,
+            "role": self.role,
+            "began_at": int(self.began * 1e6),
+            "statements": len(self._lake.statements(self)),
+            "transactions": len(self._transactions),
+        }
+
+    def visible_tables(self) -> list[str] | None:
+        """The tables that a restricted profile sees, as it would write them; None for an admin."""
+        space = self._lake.spaces.of(self.profile)
+        return None if space is None else space.written(self.place)
+
+    def scrubbed(self, fault: LakehouseError, sql: str = "") -> LakehouseError:
+        """`fault` of the statement `sql` as the profile may read it: without what only the namespace knows."""
+        space = self._lake.spaces.of(self.profile)
+        return fault if space is None else space.scrubbed(fault, sql)
+
+    def describe(
+        self, sql: str, *, transaction: str | None = None, pivots: bool = True, statement_id: str | None = None
+    ) -> Description:
+        """What `sql` would answer. It is not run, so that this raises only what can be known without running.
+
+        The columns of a PIVOT that names no values, and those of SHOW or SUMMARIZE, take a look at the rows, which may
+        last: without `pivots` they have no schema. `statement_id`: as of `run`.
+        """
         checked = self._check(sql)
-        parameters = pa.schema([(name, pa.string()) for name in checked.parameters])
-        if not checked.is_query:
-            return Description(NO_ROWS, parameters, False, checked.effect)
         if checked.kind == "EXPLAIN":
-            return Description(EXPLAINED, parameters, True, checked.effect)
-        if not checked.describable:
-            schema = self._schema_by_running(sql, checked, transaction)
-            return Description(schema, parameters, True, checked.effect)
-        reading = guard.Checked("DESCRIBE", True, "reads", (), False)
-        execution = self._execution(sql, reading, transaction)
+            kinds = [(name, pa.string()) for name in checked.parameters]
+            return Description(EXPLAINED, pa.schema(kinds), True, checked.effect)
+        if not checked.parameters and (not checked.is_query or (checked.leaves_traces and not pivots)):
+            return Description(None if checked.is_query else NO_ROWS, pa.schema([]), checked.is_query, checked.effect)
+        reading = guard.Checked("SELECT" if checked.leaves_traces else "DESCRIBE", True, "reads", (), False)
+        execution = self._execution(sql, reading, transaction, statement_id)
         with execution.acting():
-            described = duck.table(execution.cursor, f"describe {sql}", unbound(checked.parameters)).to_pylist()
-            types = [self._lake.arrow_type(row["column_type"]) for row in described]
+            kind_of = self._lake.arrow_type
+            if self._lake.containment.takes(checked):
+                schema, found = self._lake.containment.describe(execution, checked)
+            else:
+                schema = self._shown(columns.of(execution.cursor, checked, kind_of)) if checked.is_query else NO_ROWS
+                found = parameters.infer(execution.cursor, checked.text, checked.parameters, kind_of)
         execution.finish()
-        fields = [pa.field(row["column_name"], kind) for row, kind in zip(described, types, strict=True)]
-        return Description(pa.schema(fields), parameters, True, checked.effect)
-
-    def _schema_by_running(self, sql: str, checked: guard.Checked, transaction: str | None) -> pa.Schema | None:
-        if checked.effect != "reads" or checked.parameters:
-            return None
-        with self.run(sql, transaction=transaction) as result:
-            return result.schema
+        return Description(schema, pa.schema(list(found.items())), checked.is_query, checked.effect)
 
     def run(
         self,
@@ -96,26 +147,40 @@ class Session:
         """
         checked = self._check(sql)
         if checked.kind == "USE":
-            with self._refusing(sql):
+            execution = self._execution(sql, checked, None, statement_id)
+            with execution.acting():
                 self._use(sql)
-            return Result("", NO_ROWS, iter(()), rows_affected=0)
+            execution.finish()
+            return Result(execution.statement.statement_id, NO_ROWS, iter(()), rows_affected=0)
         execution = self._execution(sql, checked, transaction, statement_id)
         with execution.acting():
-            reader = duck.reader(execution.cursor, sql, _named(checked.parameters, params))
-            if checked.is_query and checked.effect == "reads" and transaction is None:
-                return _stream(execution, reader)
-            # It acts, or its cursor is needed for the next statement of the transaction: take all rows now.
-            spool = spooled(reader, reader.schema)
+            values = parameters.named(checked.parameters, params)
+            reader = self._as_shown(execution.reader(values))
+            apart = self._lake.containment.takes(checked, values)
+            if checked.is_query and checked.effect == "reads" and transaction is None and not apart:
+                return streamed(execution, reader)
+            # It acts, or its cursor or its worker is needed for the next statement: take all rows now.
+            spool = spooled(measured(execution, reader) if checked.is_query else reader, reader.schema)
             if checked.effect == "reads":
                 execution.statement.check()  # an interrupted one may end as if it were complete
             _see_own_effects(execution)
-        execution.statement.rows = spool.rows
+        execution.statement.rows, execution.statement.bytes = spool.rows, spool.bytes
         execution.finish()
         done = execution.statement.statement_id
         if not checked.is_query:
-            count = _count(pa.Table.from_batches(spool.batches(), spool.schema))
+            count = affected(pa.Table.from_batches(spool.batches(), spool.schema))
             return Result(done, NO_ROWS, iter(()), rows_affected=count)
         return Result(done, spool.schema, spool.batches(), close=spool.close)
+
+    def _as_shown(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        schema = self._shown(reader.schema)
+        if schema is None or schema.names == reader.schema.names:
+            return reader
+        return pa.RecordBatchReader.from_batches(schema, (batch.rename_columns(schema.names) for batch in reader))
+
+    def _shown(self, schema: pa.Schema | None) -> pa.Schema | None:
+        space = self._lake.spaces.of(self.profile)
+        return schema if space is None or schema is None else space.shown(schema)
 
     def run_many(
         self, sql: str, rows: pa.Table, *, transaction: str | None = None, statement_id: str | None = None
@@ -128,12 +193,12 @@ class Session:
         values = [list(row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
         execution = self._execution(sql, checked, transaction, statement_id)
         with execution.acting(), duck.transaction(execution.cursor, open_already=transaction is not None):
-            affected = 0
+            count = 0
             for row in values or [[]] * rows.num_rows:
                 execution.statement.check()
-                affected += _count(duck.table(execution.cursor, sql, _named(checked.parameters, row)))
+                count += affected(duck.table(execution.cursor, checked.text, parameters.named(checked.parameters, row)))
         execution.finish()
-        return affected
+        return count
 
     def load(
         self,
@@ -149,28 +214,42 @@ class Session:
     ) -> int:
         """Write a stream of Arrow batches into `table`, all or nothing; returns the rows written.
 
-        `create` fails when the table exists, `append` when it does not, `replace` drops it first.
+        `create` fails when the table exists, `append` when it does not, `replace` drops it first. `temporary`: a table
+        that only this session sees, and that goes with it.
         """
         target = Target(catalog or self.place[0], schema or self.place[1], table)
         with self._refusing(f"load {target}"):
-            if temporary:
-                raise Invalid("temporary tables cannot be loaded in bulk", "load into a named table and drop it later")
             require(self.role, "writes", "a bulk load")
-            guard.check_place((target.catalog, target.schema))
-        checked = guard.Checked("INSERT", False, "writes", (), False)
-        execution = self._execution(f"load {target}", checked, transaction, statement_id)
-        with execution.acting(), duck.transaction(execution.cursor, open_already=transaction is not None):
-            rows = load_stream(execution.cursor, reader, target, mode)
-            execution.statement.check()
+            if temporary and (catalog or schema):
+                raise Invalid("a temporary table has no catalog and no schema", "name the table only")
+            if not temporary:
+                self._check_target(target)
+            check_schema(reader.schema)
+        what = f"load temporary {duck.identifier(table)}" if temporary else f"load {target}"
+        writing = guard.Checked("INSERT", False, "writes", (), False)
+        checked = guard.Checked("LOAD", False, "records", (), False) if temporary else writing
+        execution = self._execution(what, checked, transaction, statement_id)
+        with execution.acting():
+            if temporary:
+                rows = self.temporary.load(execution, reader, table, mode)
+            else:
+                with duck.transaction(execution.cursor, open_already=transaction is not None):
+                    rows = load_stream(execution.cursor, reader, target, mode)
+                    execution.statement.check()
         execution.statement.rows = rows
         execution.finish()
         return rows
+
+    def _check_target(self, target: Target) -> None:
+        guard.check_place((target.catalog, target.schema))
+        if not self.reach.changes(target.catalog, target.schema, target.table):
+            raise Forbidden(f"{target.table!r} lies where your profile may not write", "ask for a grant on its schema")
 
     def begin(self) -> str:
         """Open a transaction and return its id."""
         with self._refusing("begin"):
             self._lake.refuse_closed(self, "BEGIN")
-            transaction = Transaction(self._lake.cursors.take(*self.place))
+            transaction = Transaction(self._lake.cursors.take(self.search_path))
             transaction.held.dirty = True
             try:
                 transaction.held.cursor.execute("begin")
@@ -209,10 +288,19 @@ class Session:
                         "select 1"
                     )  # fails after a failure; the commit would forget all in silence
                 execution.cursor.execute(how)
+            if how == "commit":
+                self.temporary.commit(transaction_id)
         finally:
+            self.temporary.rollback(transaction_id)
             self._transactions.pop(transaction_id, None)
             self._lake.cursors.give(transaction.held)
         execution.finish()
+
+    def forget_transactions(self) -> None:
+        """Take note that the engine that held them has ended: nothing of them is kept."""
+        for transaction in list(self._transactions.values()):
+            transaction.over = True
+        self._transactions.clear()
 
     def _execution(
         self, sql: str, checked: guard.Checked, transaction: str | None, statement_id: str | None = None
@@ -252,7 +340,7 @@ class Session:
     def _move(self, place: tuple[str, str]) -> None:
         guard.check_catalog(place[0])
         try:
-            self._lake.cursors.check(place)
+            self._lake.cursors.check(self._path(place))
         except duck.Error:
             raise NotFound(f"{place[0]}.{place[1]} does not exist", "run show all tables") from None
         self.place = place
@@ -269,14 +357,18 @@ class Session:
         for transaction in list(self._transactions):
             with suppress(LakehouseError):  # it has just ended by itself, or the lake is closed
                 self.rollback(transaction)
+        self.temporary.close()
 
     def _check(self, sql: str) -> guard.Checked:
         with self._refusing(sql):
             checked = self._lake.check(sql)
+            space = self._lake.spaces.of(self.profile)
             require(self.role, checked.effect, "the statement")
+            self._lake.containment.require_steady(checked, self.role, sql)
             if checked.is_write:
                 guard.check_place(self.place)
-        return checked
+            text = sql if space is None or checked.kind == "USE" else space.admit(sql, checked, self.place)
+        return replace(checked, text=text)
 
     @contextmanager
     def _refusing(self, sql: str) -> Iterator[None]:
@@ -289,38 +381,9 @@ class Session:
             raise fault from None
 
 
-def _stream(execution: Execution, reader: pa.RecordBatchReader) -> Result:
-    stream, statement = Stream(execution, reader), execution.statement
-    result = Result(
-        statement.statement_id, stream.schema, stream.batches(), cancel=statement.cancel, close=stream.close
-    )
-    weakref.finalize(result, stream.abandon).atexit = False  # rows that nobody reads give their cursor back
-    return result
-
-
 def _see_own_effects(execution: Execution) -> None:
     """Let a transaction that has not written see what a function with effects has just committed."""
     transaction, checked = execution.transaction, execution.checked
     if transaction is not None and not transaction.wrote and checked.effect != "reads":
         execution.cursor.execute("rollback")
         execution.cursor.execute("begin")
-
-
-def _named(names: Sequence[str], params: Parameters | None) -> Parameters | None:
-    """Parameters as the engine wants them: in order for `?`, by name for `$name`."""
-    if params is None or isinstance(params, Mapping) or all(name.isdigit() for name in names):
-        return params
-    if len(params) != len(names):
-        raise Invalid(f"{len(params)} values were given for {len(names)} parameters", "give one value to each")
-    return dict(zip(names, params, strict=True))
-
-
-def unbound(names: Sequence[str]) -> Parameters:
-    """NULL for every parameter: enough to describe a statement."""
-    return [None] * len(names) if all(name.isdigit() for name in names) else dict.fromkeys(names)
-
-
-def _count(table: pa.Table) -> int:
-    if table.num_columns == 1 and table.num_rows == 1 and table.column_names[0] == "Count":
-        return int(table.column(0)[0].as_py() or 0)
-    return 0

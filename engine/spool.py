@@ -24,7 +24,7 @@ class Spool:
         self.rows = 0
         self._memory_bytes = memory_bytes
         self._held: list[pa.RecordBatch] = []
-        self._bytes = 0
+        self.bytes = 0
         self._file: IO[bytes] | None = None
         self._writer: pa.RecordBatchWriter | None = None
         self._closed = False
@@ -33,8 +33,8 @@ class Spool:
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch."""
         self.rows += batch.num_rows
-        self._bytes += batch.nbytes
-        if self._writer is None and self._bytes <= self._memory_bytes:
+        self.bytes += batch.nbytes
+        if self._writer is None and self.bytes <= self._memory_bytes:
             self._held.append(batch)
             return
         if self._writer is None:

@@ -1,5 +1,6 @@
 """A statement while it runs, and its result as a stream of Arrow batches."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,15 @@ from engine.errors import LakehouseError, TimedOut
 
 if TYPE_CHECKING:
     from engine.session import Session
+
+
+SECRETIVE = re.compile(r"(?i)set_password")
+LONGEST_SHOWN = 2000
+
+
+def shown(sql: str) -> str:
+    """A statement as others may read it: cut, and without the text of one that may hold a password."""
+    return "select * from set_password(…)" if SECRETIVE.search(sql) else sql[:LONGEST_SHOWN]
 
 
 @dataclass(eq=False)
@@ -31,6 +41,7 @@ class Statement:
     failure: LakehouseError | None = None  # what a kernel of it raised
     progress: tuple[int, int, str] | None = None  # done, total, of what
     rows: int = 0
+    bytes: int = 0
     ended: bool = False
     writer: threading.Lock = field(default_factory=threading.Lock)  # its kernels run side by side; one of them writes
     _nested: list[Callable[[], None]] = field(default_factory=list)
@@ -87,8 +98,9 @@ class Statement:
             "ts": int((now - seconds) * 1e6),
             "statement_id": self.statement_id,
             "status": "cancelled" if self.cancelled.is_set() else "running",
-            "sql": self.sql[:2000],
+            "sql": shown(self.sql),
             "rows": self.rows,
+            "bytes": self.bytes,
             "milliseconds": seconds * 1000,
             "progress": f"{done}/{total} {what}" if self.progress else None,
             "profile": self.session.profile,
@@ -147,3 +159,10 @@ class Result:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def affected(table: pa.Table) -> int:
+    """The rows that a DML affected, from what the engine answers to it; 0 for a DDL."""
+    if table.num_columns == 1 and table.num_rows == 1 and table.column_names[0] == "Count":
+        return int(table.column(0)[0].as_py() or 0)
+    return 0

@@ -1,10 +1,13 @@
 """The rows of a statement on their way out: read by one thread, and closed by any."""
 
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
+from engine.statement import Result
 
 if TYPE_CHECKING:
     from engine.execution import Execution
@@ -18,6 +21,7 @@ class Stream:
         self._execution, self._reader = execution, reader
         self._lock = threading.Lock()
         self._closed = self._exhausted = False
+        self._measure = execution.measure()
         self.schema: pa.Schema = reader.schema
         execution.stream = self
 
@@ -38,7 +42,9 @@ class Stream:
                 if statement.cancelled.is_set():  # an interrupted stream may end as if it were complete
                     raise statement.stopped() from None
                 return None
+            self._measure.add(batch)
             statement.rows += batch.num_rows
+            statement.bytes += batch.nbytes
             return batch
 
     def close(self, wait: float = -1) -> None:
@@ -63,3 +69,21 @@ class Stream:
         """Leave the closing to the watch of the lake: the garbage collector may call this, and must not wait."""
         if not self._closed:
             self._execution.lake.abandoned.append(self)
+
+
+def streamed(execution: "Execution", reader: pa.RecordBatchReader) -> Result:
+    """The result whose rows come from `reader` as they are fetched."""
+    stream, statement = Stream(execution, reader), execution.statement
+    result = Result(
+        statement.statement_id, stream.schema, stream.batches(), cancel=statement.cancel, close=stream.close
+    )
+    weakref.finalize(result, stream.abandon).atexit = False  # rows that nobody reads give their cursor back
+    return result
+
+
+def measured(execution: "Execution", reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The rows of `reader`. Raises Invalid when they are more than the role of the caller may read."""
+    measure = execution.measure()
+    for batch in reader:
+        measure.add(batch)
+        yield batch

@@ -16,12 +16,13 @@ SYMBOL = re.compile(r"[()\[\]{}.,;]|[^\s\w()\[\]{}.,;]+")
 
 
 class Token(NamedTuple):
-    """One token. `start` counts bytes of the text that was read."""
+    """One token. `start` and `length` count bytes of the text that was read."""
 
     kind: str  # identifier, keyword, operator, numeric_const, string_const
     written: str  # as it stands, a name without its quotes
     text: str  # that in lower case
     start: int
+    length: int  # in bytes, without spaces and comments behind it
 
     @property
     def is_name(self) -> bool:
@@ -40,8 +41,11 @@ def read(sql: str) -> list[Token]:
     ends = [start for start, _ in found[1:]] + [len(data)]
     read = []
     for (start, kind), end in zip(found, ends, strict=False):  # an empty text has an end, too
-        written = _written(kind, data[start:end].decode("utf-8", "replace"))
-        read.append(Token(kind, written, written.lower(), start))
+        part = data[start:end].decode("utf-8", "replace")
+        written = _written(kind, part)
+        quoted = kind == "identifier" and QUOTED.match(part)
+        length = len((quoted.group() if quoted else written.rstrip()).encode())
+        read.append(Token(kind, written, written.lower(), start, length))
     return read
 
 

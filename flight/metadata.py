@@ -4,22 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.errors import LakehouseError
 from engine.session import Session
 from flight import messages, schemas, xdbc
 
-ESCAPE = r"escape '\'"
 HIDDEN = ("control", "fn", "memory", "system", "temp")
 SQL = "ARROW:FLIGHT:SQL:"
-TABLE_TYPES = ("TABLE", "VIEW")
+TEMPORARY = "LOCAL TEMPORARY"  # the name that JDBC and ODBC have for it
+TABLE_TYPES = (TEMPORARY, "TABLE", "VIEW")
 SPELLINGS = {"BASE TABLE": "TABLE"}  # what JDBC tools and DuckDB itself call a table
 NO_ACTION = 3
 
 
 def _visible(column: str) -> str:
     names = ", ".join(f"'{name}'" for name in HIDDEN)
-    return rf"{column} not in ({names}) and {column} not like '\_\_ducklake\_metadata\_%' {ESCAPE}"
+    return f"{column} not in ({names}) and not starts_with({column}, '__ducklake_metadata_')"
 
 
 class Metadata:
@@ -62,8 +63,8 @@ class Metadata:
             case messages.CommandGetCatalogs():
                 return ask.answer(schemas.CATALOGS, _CATALOGS, [])
             case messages.CommandGetDbSchemas():
-                asked = [command.catalog, command.db_schema_filter_pattern]
-                return ask.answer(schemas.DB_SCHEMAS, _DB_SCHEMAS, asked)
+                found = ask.answer(schemas.DB_SCHEMAS, _DB_SCHEMAS, [command.catalog])
+                return _like(found, "db_schema_name", command.db_schema_filter_pattern)
             case messages.CommandGetTables():
                 return _tables(ask, command)
             case messages.CommandGetPrimaryKeys():
@@ -81,17 +82,16 @@ order by all
 """
 
 _DB_SCHEMAS = f"""
-with asked as (select ?::varchar as catalog, ?::varchar as pattern)
+with asked as (select ?::varchar as catalog)
 select database_name, schema_name
 from duckdb_schemas(), asked
 where {_visible("database_name")}
     and (catalog is null or lower(database_name) = lower(catalog))
-    and (pattern is null or schema_name ilike pattern {ESCAPE})
 order by all
 """
 
 _RELATIONS = f"""
-with asked as (select ?::varchar as catalog, ?::varchar as schema_pattern, ?::varchar as table_pattern),
+with asked as (select ?::varchar as catalog),
 relation as (
     select database_name, schema_name, table_name, 'TABLE' as table_type
     from duckdb_tables()
@@ -99,19 +99,21 @@ relation as (
     union all
     select database_name, schema_name, view_name, 'VIEW'
     from duckdb_views()
-    where not internal
+    where not internal and not temporary
+    union all
+    select database_name, schema_name, view_name, '{TEMPORARY}'
+    from duckdb_views()
+    where temporary and not internal
 )
 select relation.*
 from relation, asked
-where {_visible("database_name")}
+where ({_visible("database_name")} or table_type = '{TEMPORARY}')
     and (catalog is null or lower(database_name) = lower(catalog))
-    and (schema_pattern is null or schema_name ilike schema_pattern {ESCAPE})
-    and (table_pattern is null or table_name ilike table_pattern {ESCAPE})
 order by all
 """
 
 _COLUMNS = f"""
-with asked as (select ?::varchar as catalog, ?::varchar as schema_pattern, ?::varchar as table_pattern)
+with asked as (select ?::varchar as catalog, ?::varchar[] as tables)
 select
     database_name,
     schema_name,
@@ -124,26 +126,29 @@ select
     comment
 from duckdb_columns(), asked
 where not internal
-    and {_visible("database_name")}
+    and ({_visible("database_name")} or (database_name, schema_name) = ('temp', 'main'))
     and (catalog is null or lower(database_name) = lower(catalog))
-    and (schema_pattern is null or schema_name ilike schema_pattern {ESCAPE})
-    and (table_pattern is null or table_name ilike table_pattern {ESCAPE})
+    and list_contains(tables, table_name)
 order by database_name, schema_name, table_name, column_index
 """
 
 _PRIMARY_KEYS = f"""
-with asked as (select ?::varchar as catalog, ?::varchar as db_schema, ?::varchar as table_asked)
+with asked as (select ?::varchar as catalog, ?::varchar as db_schema, ?::varchar as table_asked),
+keyed as (
+    select *, unnest(constraint_column_names) as column_name
+    from duckdb_constraints()
+    where constraint_type = 'PRIMARY KEY'
+        and {_visible("database_name")}
+)
 select
     database_name,
     schema_name,
     table_name,
-    unnest(constraint_column_names) as column_name,
+    column_name,
     constraint_name,
-    unnest(range(1, len(constraint_column_names) + 1))::integer as key_sequence
-from duckdb_constraints(), asked
-where constraint_type = 'PRIMARY KEY'
-    and {_visible("database_name")}
-    and (catalog is null or lower(database_name) = lower(catalog))
+    list_position(constraint_column_names, column_name)::integer as key_sequence
+from keyed, asked
+where (catalog is null or lower(database_name) = lower(catalog))
     and (db_schema is null or lower(schema_name) = lower(db_schema))
     and lower(table_name) = lower(table_asked)
 order by database_name, schema_name, table_name, constraint_name, key_sequence
@@ -158,29 +163,33 @@ with asked as (
         ?::varchar as fk_catalog,
         ?::varchar as fk_schema,
         ?::varchar as fk_table
+),
+keyed as (
+    select *, unnest(constraint_column_names) as column_name, unnest(referenced_column_names) as referenced_column
+    from duckdb_constraints()
+    where constraint_type = 'FOREIGN KEY'
+        and {_visible("database_name")}
 )
 select
     f.database_name as pk_catalog_name,
     f.schema_name as pk_db_schema_name,
     f.referenced_table as pk_table_name,
-    unnest(f.referenced_column_names) as pk_column_name,
+    f.referenced_column as pk_column_name,
     f.database_name as fk_catalog_name,
     f.schema_name as fk_db_schema_name,
     f.table_name as fk_table_name,
-    unnest(f.constraint_column_names) as fk_column_name,
-    unnest(range(1, len(f.constraint_column_names) + 1))::integer as key_sequence,
+    f.column_name as fk_column_name,
+    list_position(f.constraint_column_names, f.column_name)::integer as key_sequence,
     f.constraint_name as fk_key_name,
     p.constraint_name as pk_key_name,
     {NO_ACTION}::utinyint as update_rule,
     {NO_ACTION}::utinyint as delete_rule
-from asked, duckdb_constraints() as f
+from asked, keyed as f
 left join duckdb_constraints() as p
     on p.constraint_type in ('PRIMARY KEY', 'UNIQUE')
     and (p.database_name, p.schema_name, p.table_name) = (f.database_name, f.schema_name, f.referenced_table)
     and p.constraint_column_names = f.referenced_column_names
-where f.constraint_type = 'FOREIGN KEY'
-    and {_visible("f.database_name")}
-    and (pk_catalog is null or lower(f.database_name) = lower(pk_catalog))
+where (pk_catalog is null or lower(f.database_name) = lower(pk_catalog))
     and (pk_schema is null or lower(f.schema_name) = lower(pk_schema))
     and (pk_table is null or lower(f.referenced_table) = lower(pk_table))
     and (fk_catalog is null or lower(f.database_name) = lower(fk_catalog))
@@ -222,6 +231,14 @@ class _Ask:
         return {name: described.field(index).type for index, name in enumerate(names)}
 
 
+def lowered(answer: pa.Table) -> pa.Table:
+    """`answer` with its table types in lower case: tools on ADBC compare them so, those on JDBC in upper case."""
+    at = answer.schema.get_field_index("table_type")
+    if at < 0:
+        return answer
+    return answer.set_column(at, answer.schema.field(at), pc.utf8_lower(answer.column(at)))
+
+
 def _foreign_keys(ask: _Ask, command: messages.MetadataCommand) -> pa.Table:
     match command:
         case messages.CommandGetExportedKeys():
@@ -235,15 +252,23 @@ def _foreign_keys(ask: _Ask, command: messages.MetadataCommand) -> pa.Table:
     return ask.answer(schemas.FOREIGN_KEYS, _FOREIGN_KEYS.format(order=order), asked)
 
 
+def _like(answer: pa.Table, column: str, pattern: str | None) -> pa.Table:
+    """The rows whose `column` is like the SQL pattern, in any case. Arrow matches in linear time, whatever is sent."""
+    if pattern is None:
+        return answer
+    return answer.filter(pc.match_like(answer.column(column), pattern, ignore_case=True))
+
+
 def _tables(ask: _Ask, command: messages.CommandGetTables) -> pa.Table:
-    asked = [command.catalog, command.db_schema_filter_pattern, command.table_name_filter_pattern]
-    found = ask.answer(schemas.TABLES, _RELATIONS, asked)
+    found = ask.answer(schemas.TABLES, _RELATIONS, [command.catalog])
+    found = _like(found, "db_schema_name", command.db_schema_filter_pattern)
+    found = _like(found, "table_name", command.table_name_filter_pattern)
     if command.table_types:
         wanted = {SPELLINGS.get(kind.upper(), kind.upper()) for kind in command.table_types}
         found = found.filter(pa.array([kind in wanted for kind in found.column("table_type").to_pylist()], pa.bool_()))
     if not command.include_schema:
         return found
-    by_table = _table_schemas(ask, asked)
+    by_table = _table_schemas(ask, [command.catalog, found.column("table_name").to_pylist()])
     keys = zip(*(found.column(index).to_pylist() for index in range(3)), strict=True)
     serialized = [by_table.get(key, pa.schema([])).serialize().to_pybytes() for key in keys]
     columns = [*found.columns, pa.array(serialized, pa.binary())]

@@ -3,99 +3,33 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from itertools import chain, islice
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import pyarrow as pa
 from pyarrow import flight
 
+from engine.access.door import Lock
 from engine.errors import Invalid, TimedOut
 from engine.session import SessionSource
-from flight import codec, messages
-from flight.auth import authenticate, check_host
-from flight.boundary import guarded, guarded_stream, outward, untraced
+from flight import auth, codec, messages, replies
+from flight.actions import ACTIONS, Actions
+from flight.boundary import guarded, outward, untraced
 from flight.caller import Caller
 from flight.errors import Unsupported
-from flight.messages import Closing
-from flight.results import Rows
-from flight.service import Info, Limits, Service
+from flight.identity import IDENTITY, Calls, Identities
+from flight.service import Limits, Service
 from flight.sessions import Sessions
-from flight.streams import has_dictionary, split
 from flight.watch import Watch
 
-T = TypeVar("T")
-IDENTITY = "identity"
 STUCK_SECONDS = 5.0
 COURTESY_SECONDS = 0.5
-SMALL_ROWS = 1024
-
-ACTIONS = {
-    "CreatePreparedStatement": "Prepare a statement.",
-    "ClosePreparedStatement": "Forget a prepared statement.",
-    "BeginTransaction": "Begin a transaction.",
-    "EndTransaction": "Commit or roll back a transaction.",
-    "CancelQuery": "Cancel a statement (deprecated form).",
-    "CancelFlightInfo": "Cancel a statement.",
-    "RenewFlightEndpoint": "Keep the rows of a statement for longer.",
-    "SetSessionOptions": "Set the catalog and the schema of the session.",
-    "GetSessionOptions": "The catalog and the schema of the session.",
-    "CloseSession": "Close the session.",
-}
-
-
-class Calls:
-    """How many calls are being answered."""
-
-    def __init__(self) -> None:
-        """None yet."""
-        self._active = 0
-        self._change = threading.Condition()
-
-    def change(self, by: int) -> None:
-        """Count a call in or out."""
-        with self._change:
-            self._active += by
-            self._change.notify_all()
-
-    def wait(self, until: float) -> bool:
-        """Wait until there is none; False when there still is one at `until` (monotonic seconds)."""
-        with self._change:
-            return self._change.wait_for(lambda: self._active == 0, max(0.0, until - time.monotonic()))
-
-
-class Identity(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no types
-    """Who makes one call."""
-
-    def __init__(self, profile: str, cookie: str | None, ended: Callable[[], None]) -> None:
-        """`ended` is called when the call has been answered to its end."""
-        self.profile, self.cookie, self._ended = profile, cookie, ended
-
-    def call_completed(self, exception: BaseException | None) -> None:
-        """Called by Arrow at the end of a call, after the last batch of a stream."""
-        self._ended()
-
-
-class Identities(flight.ServerMiddlewareFactory):  # type: ignore[misc]  # pyarrow has no types
-    """Reads the headers of each call."""
-
-    def __init__(self, calls: Calls) -> None:
-        """`calls` counts them."""
-        self._calls = calls
-
-    @guarded
-    def start_call(self, info: Any, headers: dict[str, list[str]]) -> Identity:
-        """Called by Arrow before a call is handled."""
-        profile = authenticate(headers)
-        self._calls.change(+1)
-        cookies = headers.get("cookie")
-        return Identity(profile, "; ".join(cookies) if cookies else None, partial(self._calls.change, -1))
+ADBC = "ADBC"  # how the names of its drivers begin
 
 
 class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
-    """A Flight SQL server on the loopback interface. It listens from its construction on."""
+    """A Flight SQL server. It listens from its construction on."""
 
     def __init__(
         self,
@@ -104,10 +38,12 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         port: int = 0,
         *,
         limits: Limits | None = None,
+        lock: Lock | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Bind `host`:`port` (0 = any free one). Raises Forbidden for a host that is not loopback."""
-        check_host(host)
+        """Bind `host`:`port` (0 = any free one). Raises Forbidden for a host that others reach, unless it is locked."""
+        self._lock = lock or Lock()
+        self._lock.check(host)
         self._host = f"[{host}]" if ":" in host.strip("[]") and not host.startswith("[") else host
         self._limits = limits or Limits()
         self._calls = Calls()
@@ -119,13 +55,18 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
             clock=clock,
             closed=self._service.forget,
         )
+        self._actions = Actions(self._service, self._sessions.close)
         self._watch = Watch(self._sweep)
-        super().__init__(f"grpc+tcp://{self._host}:{port}", middleware={IDENTITY: Identities(self._calls)})
+        super().__init__(
+            f"{auth.scheme(self._lock)}://{self._host}:{port}",
+            middleware={IDENTITY: Identities(self._calls, source.credentials, self._lock)},
+            **auth.arguments(self._lock),
+        )
 
     @property
     def uri(self) -> str:
         """Where clients connect."""
-        return f"grpc://{self._host}:{self.port}"
+        return f"{'grpc+tls' if self._lock.certificate else 'grpc'}://{self._host}:{self.port}"
 
     def start(self) -> Self:
         """Start the housekeeping; calls are answered by threads of Arrow."""
@@ -152,12 +93,15 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         self._sessions.close_all()
 
     def _sweep(self) -> None:
-        self._service.sweep()
-        self._sessions.sweep(self._watch.sessions())
+        busy = self._watch.sessions()
+        self._service.sweep(busy)
+        self._sessions.sweep(busy)
 
     def _caller(self, context: flight.ServerCallContext) -> Caller:
         identity = context.get_middleware(IDENTITY)
-        session, cookie = self._sessions.of(identity.profile, context.peer(), identity.cookie)
+        known = identity.known
+        profile = known.profile or auth.certified(context.peer_identity())
+        session, cookie = self._sessions.of(profile, context.peer(), identity.cookie, known.token_id)
         if cookie is not None:
             context.add_header("set-cookie", cookie)
         return Caller(session, partial(self._watch.call, context, session), context.is_cancelled)
@@ -178,9 +122,9 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         caller = self._caller(context)
         match command:
             case messages.CommandStatementQuery():
-                return _flight_info(descriptor, self._service.query(caller, command))
+                return replies.flight_info(descriptor, self._service.query(caller, command))
             case messages.CommandPreparedStatementQuery():
-                return _flight_info(descriptor, self._service.prepared_query(caller, command))
+                return replies.flight_info(descriptor, self._service.prepared_query(caller, command))
             case _ if messages.is_metadata(command):
                 schema = self._service.schema(caller, command)
                 return flight.FlightInfo(schema, descriptor, [flight.FlightEndpoint(descriptor.command, [])], -1, -1)
@@ -201,9 +145,11 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         command = self._decode(ticket.ticket)
         caller = self._caller(context)
         if isinstance(command, messages.TicketStatementQuery):
-            return _stream(self._service.rows(caller, command))
+            return replies.stream(self._service.rows(caller, command), self._limits.message_bytes)
         if messages.is_metadata(command):
-            return _stream(self._service.answer(caller, command))
+            lower = context.get_middleware(IDENTITY).agent.startswith(ADBC)
+            answer = self._service.answer(caller, command, lower_types=lower)
+            return replies.stream(answer, self._limits.message_bytes)
         raise Unsupported(f"{type(command).__name__} is no ticket", "fetch the ticket that GetFlightInfo gave")
 
     @guarded
@@ -251,48 +197,8 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         body = action.body.to_pybytes()
         if len(body) > self._limits.request_bytes:
             raise Invalid(f"the request is longer than {self._limits.request_bytes} bytes", "load data in bulk")
-        if action.type not in ACTIONS:
-            raise Unsupported(f"the action {action.type} is not supported", "list the actions for what is")
-        return iter(self._act(self._caller(context), action.type, body))
-
-    def _act(self, caller: Caller, kind: str, body: bytes) -> list[bytes]:
-        service = self._service
-        match kind:
-            case "CreatePreparedStatement":
-                request = _expect(messages.ActionCreatePreparedStatementRequest, body)
-                return [codec.encode(service.prepare(caller, request))]
-            case "ClosePreparedStatement":
-                service.close_prepared(caller, _expect(messages.ActionClosePreparedStatementRequest, body))
-            case "BeginTransaction":
-                return [codec.encode(service.begin(caller))]
-            case "EndTransaction":
-                service.end(caller, _expect(messages.ActionEndTransactionRequest, body))
-            case "CancelQuery":
-                info = codec.parse(messages.FlightInfo, _expect(messages.ActionCancelQueryRequest, body).info)
-                return [codec.encode(messages.ActionCancelQueryResult(service.cancel(caller, _tickets(info))))]
-            case "CancelFlightInfo":
-                info = codec.parse(messages.CancelFlightInfoRequest, body).info or messages.FlightInfo()
-                return [codec.serialize(messages.CancelFlightInfoResult(service.cancel(caller, _tickets(info))))]
-            case "RenewFlightEndpoint":
-                endpoint = codec.parse(messages.RenewFlightEndpointRequest, body).endpoint
-                return [self._renewed(caller, endpoint or messages.FlightEndpoint())]
-            case "SetSessionOptions":
-                errors = service.set_options(caller, codec.parse_options(body))
-                return [codec.serialize_option_errors(errors)]
-            case "GetSessionOptions":
-                return [codec.serialize_options(service.options(caller))]
-            case "CloseSession":
-                self._sessions.close(caller.session)
-                return [codec.serialize(messages.CloseSessionResult(Closing.CLOSED))]
-        return []
-
-    def _renewed(self, caller: Caller, endpoint: messages.FlightEndpoint) -> bytes:
-        tickets = _tickets(messages.FlightInfo((endpoint,)))
-        if not tickets:
-            raise Invalid("the endpoint does not expire", "fetch it at any time")
-        expires = self._service.renew(caller, tickets[0])
-        renewed: bytes = _endpoint(codec.encode(tickets[0]), expires).serialize()
-        return renewed
+        self._actions.check(action.type)
+        return iter(self._actions.run(self._caller(context), action.type, body))
 
     @guarded
     def list_actions(self, context: flight.ServerCallContext) -> list[tuple[str, str]]:
@@ -316,9 +222,16 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
         raise Unsupported("DoExchange is not supported", "use DoPut and DoGet")
 
 
-def serve(source: SessionSource, host: str = "127.0.0.1", port: int = 0, *, limits: Limits | None = None) -> Server:
+def serve(
+    source: SessionSource,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    limits: Limits | None = None,
+    lock: Lock | None = None,
+) -> Server:
     """Start a server over `source`; it answers when this returns. Stop it with `shutdown`."""
-    return Server(source, host, port, limits=limits).start()
+    return Server(source, host, port, limits=limits, lock=lock).start()
 
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:
@@ -326,41 +239,3 @@ def _command(descriptor: flight.FlightDescriptor) -> bytes:
         raise Invalid("a Flight path is not a query", "send a Flight SQL command")
     command: bytes = descriptor.command
     return command
-
-
-def _expect(kind: type[T], body: bytes) -> T:
-    message = codec.decode(body)
-    if not isinstance(message, kind):
-        raise Invalid(f"the action needs a {kind.__name__}", "use a Flight SQL client")
-    return message
-
-
-def _tickets(info: messages.FlightInfo) -> list[messages.TicketStatementQuery]:
-    decoded = [codec.decode(endpoint.ticket.ticket) for endpoint in info.endpoint if endpoint.ticket is not None]
-    return [ticket for ticket in decoded if isinstance(ticket, messages.TicketStatementQuery)]
-
-
-def _endpoint(ticket: bytes, expires: float | None) -> flight.FlightEndpoint:
-    until = None if expires is None else pa.scalar(datetime.fromtimestamp(expires, UTC), pa.timestamp("us", "UTC"))
-    return flight.FlightEndpoint(ticket, [], until)
-
-
-def _flight_info(descriptor: flight.FlightDescriptor, info: Info) -> flight.FlightInfo:
-    endpoints = []
-    if info.ticket is not None:
-        ticket = codec.encode(messages.TicketStatementQuery(info.ticket))
-        endpoints.append(_endpoint(ticket, info.expires))
-    return flight.FlightInfo(info.schema, descriptor, endpoints, info.records, -1)
-
-
-def _stream(rows: Rows) -> flight.FlightDataStream:
-    batches = guarded_stream(part for batch in rows.batches for part in split(batch))
-    head = list(islice(batches, 1))
-    if not head or head[0].num_rows < SMALL_ROWS:
-        head += islice(batches, 1)
-        if len(head) < 2:  # a small answer leaves Arrow without a call back into Python
-            return flight.RecordBatchStream(pa.Table.from_batches(head, rows.schema))
-    everything = chain(head, batches)
-    if has_dictionary(rows.schema):  # a GeneratorStream cannot send dictionaries
-        return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(rows.schema, everything))
-    return flight.GeneratorStream(rows.schema, everything)

@@ -1,27 +1,35 @@
 """Flight SQL without a transport: one method per command, over the caller's session.
 
-A statement that changes something runs once, in `info` or `put`. A statement that only reads is described in `info` and
-runs in `rows`. A statement that does both starts in `info`, runs once and is kept for `rows`.
+A statement that only reads is described in GetFlightInfo and runs when its rows are fetched. One that acts and returns
+rows starts in GetFlightInfo, runs once and is kept for its ticket; the answer waits for it half a second at most. The
+same goes for a PIVOT, whose columns only its rows tell.
+
+A statement without rows runs once, in DoPut or in GetFlightInfo, and both wait for its end. For GetFlightInfo that is a
+choice: stock ADBC sends `cursor.execute('create table …')` so, and an earlier answer would have to be a stream that
+nobody reads, so that the error would be lost and the next statement could overtake it. Clients that need an answer in
+time have one all the same: they tell such statements apart (`is_update`) and send them with DoPut, and cancelling or
+hanging up stops the statement in either.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pyarrow as pa
 
 from engine.errors import Busy, Invalid, LakehouseError, TimedOut
-from engine.session import Session
+from engine.session import Description, Session
 from flight import messages, prepared, sqlinfo
 from flight.caller import Caller
 from flight.errors import Unsupported
 from flight.messages import CancelStatus, OptionError, OptionValue
-from flight.metadata import Metadata
+from flight.metadata import Metadata, lowered
 from flight.prepared import Prepared
 from flight.registry import Registry
 from flight.results import Acting, Reading, Rows, Statement, fresh_id
+from flight.streams import MESSAGE_BYTES
 from flight.transactions import Transactions
 
 LoadMode = Literal["create", "append", "replace", "create_append"]
@@ -42,11 +50,13 @@ class Limits:
     prepared: int = 1000
     transactions: int = 1000
     ticket_seconds: float = 300.0
+    transaction_idle_seconds: float = 300.0
     prepared_seconds: float = 3600.0
     session_seconds: float = 1800.0
     sessions: int = 1000
     wait_seconds: float = 0.5
     request_bytes: int = 64 << 20
+    message_bytes: int = MESSAGE_BYTES
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,8 @@ class Service:
         self._prepared: Registry[Prepared] = Registry(
             "prepared statements", limits.prepared, limits.prepared_seconds, self.clock
         )
-        self._transactions = Transactions(limits.transactions)
-        kept_ms, idle_ms = int(limits.prepared_seconds * 1000), int(limits.session_seconds * 1000)
+        self._transactions = Transactions(limits.transactions, limits.transaction_idle_seconds, self.clock)
+        kept_ms, idle_ms = int(limits.prepared_seconds * 1000), int(limits.transaction_idle_seconds * 1000)
         self.metadata = Metadata(sqlinfo.rows(self.version, kept_ms, idle_ms))
         self._draining = threading.Event()
 
@@ -101,23 +111,26 @@ class Service:
             count = self._update_many(caller, Statement(session, found.sql, transaction), bound)
             return Info(pa.schema([]), None, count)
         params = prepared.values(bound, found.description.parameters.names)
-        return self._plan(caller, Statement(session, found.sql, transaction, params))
+        # What is bound may decide the types, and the schema must not differ from that of the stream: it tells.
+        unknown = replace(found.description, schema=None)
+        return self._planned(caller, Statement(session, found.sql, transaction, params), unknown)
 
     def _plan(self, caller: Caller, statement: Statement) -> Info:
-        described = statement.session.describe(statement.sql, transaction=statement.transaction)
+        described = statement.session.describe(statement.sql, transaction=statement.transaction, pivots=False)
+        if described.is_query and len(described.parameters):
+            raise Invalid(f"{len(described.parameters)} parameters have no value", "bind a value to each")
+        return self._planned(caller, statement, described)
+
+    def _planned(self, caller: Caller, statement: Statement, described: Description) -> Info:
         if not described.is_query:
             return Info(pa.schema([]), None, self._update(caller, statement))
-        if len(described.parameters) and statement.params == (None,):
-            raise Invalid(f"{len(described.parameters)} parameters have no value", "bind a value to each")
-        # What parameters are bound may decide the types, and the schema must not differ from that of the stream.
-        schema = described.schema if statement.params == (None,) else None
-        if described.effect == "reads":
-            return Info(schema, self._results.add(Reading(statement, schema)))
+        if described.effect == "reads" and (described.schema is not None or statement.params != (None,)):
+            return Info(described.schema, self._results.add(Reading(statement, described.schema)))
         acting = Acting(statement)
         handle = self._results.add(acting)
         spool = acting.wait(caller, self.limits.wait_seconds)
         if spool is None:
-            return Info(schema, handle)
+            return Info(described.schema, handle)
         return Info(spool.schema, handle, spool.rows, self._results.renew(handle, caller.session))
 
     def schema(self, caller: Caller, command: object) -> pa.Schema:
@@ -126,24 +139,32 @@ class Service:
         match command:
             case messages.CommandStatementQuery():
                 session, transaction = self._transactions.find(caller.session, command.transaction_id)
-                return session.describe(command.query, transaction=transaction).schema or pa.schema([])
+                return self._described(caller, Statement(session, command.query, transaction)).schema or pa.schema([])
             case messages.CommandPreparedStatementQuery():
                 found = self._prepared.get(command.prepared_statement_handle, caller.session)
                 session, transaction = self._transactions.find_or_current(caller.session, found.transaction_id)
-                return session.describe(found.sql, transaction=transaction).schema or pa.schema([])
+                return self._described(caller, Statement(session, found.sql, transaction)).schema or pa.schema([])
             case _ if messages.is_metadata(command):
                 return self.metadata.schema(command)
         raise Unsupported(f"{type(command).__name__} has no schema", "send a query")
+
+    def _described(self, caller: Caller, statement: Statement) -> Description:
+        with caller.watch(statement.cancel):
+            return statement.session.describe(
+                statement.sql, transaction=statement.transaction, statement_id=statement.statement_id
+            )
 
     def rows(self, caller: Caller, ticket: messages.TicketStatementQuery) -> Rows:
         """DoGet of a statement."""
         return self._results.get(ticket.statement_handle, caller.session).rows(caller)
 
-    def answer(self, caller: Caller, command: messages.MetadataCommand) -> Rows:
-        """DoGet of a metadata command (its ticket is the command itself)."""
+    def answer(self, caller: Caller, command: messages.MetadataCommand, *, lower_types: bool = False) -> Rows:
+        """DoGet of a metadata command (its ticket is the command itself). `lower_types`: `table`, not `TABLE`."""
         self._admit()
         # The protocol gives it no transaction, but a client expects to see what it has just created.
         table = self.metadata.answer(caller.session, self._transactions.current(caller.session), command)
+        if lower_types:
+            table = lowered(table)
         return Rows(table.schema, iter(table.to_batches()))
 
     def update(self, caller: Caller, command: messages.CommandStatementUpdate) -> int:
@@ -216,12 +237,12 @@ class Service:
         """Prepare a statement. Nothing runs."""
         self._admit()
         session, transaction = self._transactions.find(caller.session, request.transaction_id)
-        described = session.describe(request.query, transaction=transaction)
+        described = self._described(caller, Statement(session, request.query, transaction))
         entry = Prepared(caller.session, request.query, request.transaction_id, described)
-        has_rows = described.is_query and described.schema is not None
+        schema = described.schema if described.is_query else None
         return messages.ActionCreatePreparedStatementResult(
             self._prepared.add(entry),
-            described.schema.serialize().to_pybytes() if has_rows and described.schema is not None else b"",
+            b"" if schema is None else schema.serialize().to_pybytes(),
             described.parameters.serialize().to_pybytes(),
             not described.is_query,
         )
@@ -290,10 +311,11 @@ class Service:
             if isinstance(entry, Acting):
                 entry.join(until)
 
-    def sweep(self) -> None:
-        """Drop what is too old."""
+    def sweep(self, busy: Collection[Session] = ()) -> None:
+        """Drop what is too old, and roll back the transactions that were left open; not those of `busy` sessions."""
         self._results.sweep()
         self._prepared.sweep()
+        self._transactions.sweep({*busy, *(entry.session for entry in self._results.busy())})
 
     def forget(self, session: Session | None = None) -> None:
         """Drop everything of a session that was closed, or everything."""

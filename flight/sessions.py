@@ -15,6 +15,10 @@ from engine.session import Session, SessionSource
 COOKIE = "arrow_flight_session_id"
 
 
+def _same(session: Session, profile: str, token_id: str | None) -> bool:
+    return session.profile == profile and session.token_id == token_id and not session.closed
+
+
 @dataclass
 class _Known:
     session: Session
@@ -41,18 +45,23 @@ class Sessions:
         self._by_peer: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
-    def of(self, profile: str, peer: str, cookie: str | None = None) -> tuple[Session, str | None]:
-        """The session of a call, and the cookie to set when it is new. Raises Busy at the limit."""
+    def of(
+        self, profile: str, peer: str, cookie: str | None = None, token_id: str | None = None
+    ) -> tuple[Session, str | None]:
+        """The session of a call, and the cookie to set when it is new. Raises Busy at the limit.
+
+        `token_id`: the token of the caller; another token of the profile does not find the session.
+        """
         now = self._clock()
         with self._lock:
             session_id = self._cookie_id(cookie) if cookie else None
             known = self._by_id.get(session_id or self._by_peer.get((profile, peer), ""))
-            if known is not None and known.session.profile == profile:
+            if known is not None and _same(known.session, profile, token_id):
                 known.used = now
                 return known.session, None
             if len(self._by_id) >= self._limit:
                 raise Busy(f"{self._limit} sessions are open", "close some connections")
-            session = self._source.session(profile)
+            session = self._source.session(profile, token_id)
             self._by_id[session.id] = _Known(session, peer, now)
             self._by_peer[(profile, peer)] = session.id
         return session, f"{COOKIE}={session.id}"

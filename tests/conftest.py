@@ -15,6 +15,7 @@ from engine.session import Session
 from lakehouse import open_lake
 
 FAST = {"models.embedder": "hash:256"}
+AS = re.compile(r"as ([\w-]+):")  # the title of a block that another profile runs
 
 
 @pytest.fixture
@@ -64,7 +65,10 @@ class Block:
 
 
 def read_blocks(text: str) -> list[Block]:
-    """Blocks are separated by blank lines: `# title`, the statement, `----` or `---- error`, the expected lines."""
+    """Blocks are separated by blank lines: `# title`, the statement, `----` or `---- error`, the expected lines.
+
+    A title that begins with `as ann:` lets the profile ann run the block.
+    """
     blocks = []
     line = 1
     for chunk in re.split(r"\n[ \t]*\n", text):
@@ -99,9 +103,13 @@ class SqlStory(pytest.Item):
         (folder / "in").mkdir()
         lake = open_lake(folder / "home", settings=FAST, allowed=[folder / "in", Path(__file__).parent / "sql"])
         try:
-            session = lake.session()
+            sessions: dict[str, Session] = {}
             for block in read_blocks(self.path.read_text(encoding="utf-8")):
-                self._run(session, block, folder / "in")
+                asking = AS.match(block.title)
+                name = asking.group(1) if asking else "admin"
+                if name not in sessions:
+                    sessions[name] = lake.session(name)
+                self._run(sessions[name], block, folder / "in")
         finally:
             lake.close()
 

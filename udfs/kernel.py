@@ -20,6 +20,7 @@ from engine.errors import Busy, Forbidden, Internal, LakehouseError
 from engine.lake import Lake
 from engine.session import Session
 from engine.statement import Statement
+from engine.turns import within_a_turn
 
 Row = tuple[Any, ...]
 Answer = Sequence[Mapping[str, Any]]
@@ -114,10 +115,11 @@ def body(lake: Lake, kernel: Kernel, answer_type: pa.DataType) -> Callable[..., 
             statement.check()
             require(statement.session.role, kernel.effect, f"{kernel.name.lstrip('_')}()")
             rows = list(zip(*(column.to_pylist() for column in arguments), strict=True)) or [()] * len(tokens)
-            return pa.array(kernel.run(Call(lake, statement), rows), type=answer_type)
+            with within_a_turn():
+                return pa.array(kernel.run(Call(lake, statement), rows), type=answer_type)
         except LakehouseError as error:
-            statement.failure = error
-            raise
+            statement.failure = statement.session.scrubbed(error)
+            raise statement.failure from None
         except Exception as error:
             statement.failure = _fault(lake, kernel, statement, error)
             raise statement.failure from error

@@ -18,14 +18,14 @@ def playbook_record(
     note: str | None,
 ) -> list[dict[str, Any]]:
     """Record an outcome; one row."""
-    made, status = call.lake.playbooks.record(query, corpus, id, score, role, note, call.session.profile)
+    made, status = call.lake.playbooks.record(query, corpus, id, score, role, note, call.session.reach)
     return [{"playbook_id": made, "status": status}]
 
 
 @kernel("_playbook_retract", "VARCHAR, VARCHAR, VARCHAR", DONE, "records")
 def playbook_retract(call: Call, query: str | None, corpus: str | None, id: str | None) -> list[dict[str, Any]]:
     """Take an outcome back; one row."""
-    gone, status = call.lake.playbooks.retract(query, corpus, id, call.session.profile)
+    gone, status = call.lake.playbooks.retract(query, corpus, id, call.session.reach)
     return [{"playbook_id": gone, "status": status}]
 
 

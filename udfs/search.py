@@ -54,7 +54,8 @@ def create_corpus(
     if not 16 <= window <= 8192:
         raise Invalid(f"chunk_size is {window}", "it must be within 16 and 8192 tokens")
     chosen = embedder or config.models.embedder
-    wanted = Definition(corpus, description, source, id, text, metadata, chosen, window, refresh or "manual")
+    owner = None if call.session.reach.sees_everything else call.session.profile
+    wanted = Definition(corpus, description, source, id, text, metadata, chosen, window, refresh or "manual", owner)
     made = Indexer(call.lake, call.statement).create(wanted)
     facts = {"corpus": corpus, "status": made.status, "generation": made.generation, "rows": made.documents}
     counts = {"chunks": made.chunks, "duplicates": made.changes.duplicates, "failed": made.changes.failed}
@@ -74,8 +75,9 @@ def _refreshed(corpus: str | None, made: Outcome) -> dict[str, Any]:
 @kernel("_drop_corpus", "VARCHAR", REFRESHED, "writes")
 def drop_corpus(call: Call, corpus: str | None) -> list[dict[str, Any]]:
     """Remove a corpus; one row."""
-    documents = call.lake.corpora.live(corpus or "").manifest.documents
-    call.lake.corpora.drop(corpus or "", call.session.profile)
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    documents = call.lake.corpora.live(name).manifest.documents
+    call.lake.corpora.drop(name, call.session.profile)
     none = dict.fromkeys(("added", "updated", "unchanged", "failed"), 0)
     return [{"corpus": corpus, "status": "dropped", "deleted": documents, **none, "seconds": 0.0}]
 
@@ -91,7 +93,9 @@ def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -
         for _, at in group:
             positions.setdefault(rows[at][0], []).append(at)
         questions = [_question(text, call.lake.config.search.question_bytes) for text in positions]
-        for found, places in zip(matrix.search(call.lake, questions, request), positions.values(), strict=True):
+        for found, places in zip(
+            matrix.search(call.lake, questions, request, call.session.reach), positions.values(), strict=True
+        ):
             for at in places:
                 answers[at] = found
     return answers
@@ -196,7 +200,7 @@ def ask(
         return []
     text = _question(json.dumps(question), call.lake.config.search.question_bytes)
     request = Request("hybrid", _names(corpora), _number(k, 8), filter=predicate)
-    return [answer.ask(call.lake, str(text), request, model)]
+    return [answer.ask(call.lake, str(text), request, model, call.session.reach)]
 
 
 KERNELS = [create_corpus, refresh_corpus, drop_corpus, vector_search, text_search, hybrid_search, matrix_search, ask]

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from engine.errors import Invalid
+from engine.errors import Forbidden, Invalid
 from engine.storage import listing, removal, versions
+from engine.storage.buckets import BUCKETS
 from engine.storage.ingest import Ingestion, Request
 from udfs.kernel import Call, kernel
 
@@ -11,6 +12,14 @@ INGESTED = (
     "STRUCT(dataset VARCHAR, status VARCHAR, bucket VARCHAR, version BIGINT, rows_read BIGINT, rows_added BIGINT, "
     "rows_updated BIGINT, fingerprint VARCHAR, seconds DOUBLE)[]"
 )
+
+
+def may_change(call: Call, dataset: str | None, bucket: str | None = None) -> None:
+    """Raise Forbidden when a dataset, which need not exist, lies where the caller's profile may not write."""
+    parts = tuple((dataset or "").split("."))
+    full = (bucket or BUCKETS[0], "main", parts[-1]) if len(parts) == 1 else (BUCKETS[0], *parts)[-3:]
+    if not call.session.reach.sees_everything and not call.session.reach.changes(*full):
+        raise Forbidden(f"your profile may not write the dataset {dataset!r}", "ask an admin for a grant on it")
 
 
 @kernel("_ingest", "VARCHAR, VARCHAR, VARCHAR, VARCHAR, VARCHAR, VARCHAR, VARCHAR", INGESTED, "writes")
@@ -27,6 +36,7 @@ def ingest(
     """Files into a dataset; one row."""
     if uri is None or dataset is None:
         raise Invalid("ingest needs a uri and a dataset", "ingest('workers.csv', 'workers')")
+    may_change(call, dataset, bucket)
     request = Request(uri, dataset, key, mode or "auto", bucket, format, options)
     return [vars(Ingestion(call.lake, call.statement, request).run())]
 
@@ -34,6 +44,7 @@ def ingest(
 @kernel("_drop_dataset", "VARCHAR", "STRUCT(dataset VARCHAR, status VARCHAR, version BIGINT)[]", "writes")
 def drop_dataset(call: Call, dataset: str | None) -> list[dict[str, Any]]:
     """Remove a dataset; one row."""
+    may_change(call, dataset)
     return [removal.drop_dataset(call.lake, call.statement, dataset)]
 
 
@@ -45,6 +56,7 @@ def drop_dataset(call: Call, dataset: str | None) -> list[dict[str, Any]]:
 )
 def delete_rows(call: Call, dataset: str | None, keys: str | None, reason: str | None) -> list[dict[str, Any]]:
     """Delete rows by key; one row."""
+    may_change(call, dataset)
     return [removal.delete_rows(call.lake, call.statement, dataset, keys, reason)]
 
 
@@ -56,6 +68,7 @@ def delete_rows(call: Call, dataset: str | None, keys: str | None, reason: str |
 )
 def rollback_dataset(call: Call, dataset: str | None, version: int | None) -> list[dict[str, Any]]:
     """Restore the content of a version; one row."""
+    may_change(call, dataset)
     return [versions.rollback(call.lake, call.statement, dataset, version)]
 
 

@@ -6,6 +6,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from engine.access.door import Lock
 from engine.errors import LakehouseError
 from engine.session import SessionSource
 from web import api, asking, errors, export, pages
@@ -31,12 +32,14 @@ ROUTES = [
 ]
 
 
-def create_app(source: SessionSource, *, profile: str = "admin", hosts: frozenset[str] = LOOPBACK) -> Starlette:
-    """The console and the JSON API over `source`, every request as `profile`.
+def create_app(
+    source: SessionSource, *, lock: Lock | None = None, hosts: frozenset[str] | None = LOOPBACK
+) -> Starlette:
+    """The console and the JSON API over `source`, every request as whom it proves to be.
 
-    `hosts` are the names that the Host header may carry; a request to any other name is refused.
+    `hosts` are the names that the Host header may carry, None for any; a request to any other name is refused.
     """
-    caller = Caller(source, profile)
+    caller = Caller(source, lock or Lock())
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(Protection, hosts=hosts, respond=errors.respond)],

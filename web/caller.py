@@ -11,27 +11,40 @@ from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 
+from engine.access.door import HINT, Lock, authenticate
+from engine.errors import Unauthenticated
 from engine.session import Session, SessionSource
 
 T = TypeVar("T")
 
 THREADS = 16  # statements of the door that run at once; further requests wait for their turn
+LOGINS = 2  # passwords whose slow hash is computed at once
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks through this door: every request gets a session of `profile` from `source`."""
+    """Who asks through this door: every request gets a session of its own from `source`, as whom it proves to be."""
 
     source: SessionSource
-    profile: str
+    lock: Lock = field(default_factory=Lock)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "web"))
+
+    logins: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LOGINS, "login"))
+
+    def session(self, authorization: str) -> Session:
+        """A session for one who sends this header. Raises Unauthenticated, Busy for one who guesses passwords."""
+        known = authenticate(authorization, self.source.credentials, self.lock)
+        if known.profile is None:
+            raise Unauthenticated("the console does not look at certificates", HINT)
+        return self.source.session(known.profile, known.token_id)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Wait for the threads at the end: no statement outlives the door."""
         yield
         await asyncio.to_thread(self.threads.shutdown)
+        await asyncio.to_thread(self.logins.shutdown)
 
 
 def caller(request: Request) -> Caller:
@@ -39,14 +52,20 @@ def caller(request: Request) -> Caller:
     return cast(Caller, request.app.state.caller)
 
 
-async def begin(request: Request, work: Callable[[Session], T]) -> tuple[Session, T]:
+async def begin(request: Request, work: Callable[[Session], T], *, anyone: bool = False) -> tuple[Session, T]:
     """Run `work` on a thread with a session of its own, which stays open for whoever reads on.
 
     A client that goes away, or a server that stops, cancels what `work` runs. Raises what `work` raises.
+    `anyone`: for work that tells nothing of the lake, whoever asks.
     """
     who = caller(request)
-    session = who.source.session(who.profile)
-    running = asyncio.get_running_loop().run_in_executor(who.threads, work, session)
+    loop = asyncio.get_running_loop()
+    if anyone:
+        session = who.source.session()
+        session.urgent = True
+    else:
+        session = await admit(request)
+    running = loop.run_in_executor(who.logins if anyone else who.threads, work, session)
     gone = asyncio.ensure_future(_client_gone(request))
     try:
         await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -62,9 +81,15 @@ async def begin(request: Request, work: Callable[[Session], T]) -> tuple[Session
         raise
 
 
-async def ask(request: Request, work: Callable[[Session], T]) -> T:
+async def admit(request: Request) -> Session:
+    """A session of who sends `request`. Raises Unauthenticated, Busy for one who guesses passwords."""
+    who, authorization = caller(request), request.headers.get("authorization", "")
+    return await asyncio.get_running_loop().run_in_executor(who.logins, who.session, authorization)
+
+
+async def ask(request: Request, work: Callable[[Session], T], *, anyone: bool = False) -> T:
     """Like `begin`, for work that is complete when it returns: the session closes with it."""
-    session, answer = await begin(request, work)
+    session, answer = await begin(request, work, anyone=anyone)
     session.close()
     return answer
 

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from engine.errors import Forbidden, Internal, Invalid, LakehouseError, NotFound
+from engine.errors import Forbidden, Internal, Invalid, LakehouseError, NotFound, Unauthenticated
 from web.render import page
 
 JSON_PATHS = ("/v1/", "/health")
@@ -21,8 +21,12 @@ def respond(request: Request, error: LakehouseError, status: int | None = None) 
     """The response to a request that failed. `status` is that of HTTP itself where it says more than the code."""
     status = status or error.status
     if request.scope["path"].startswith(JSON_PATHS):
-        return JSONResponse(body(error), status)
-    return page(request, "error.html", {"error": error, "phrase": HTTPStatus(status).phrase}, status)
+        response: Response = JSONResponse(body(error), status)
+    else:
+        response = page(request, "error.html", {"error": error, "phrase": HTTPStatus(status).phrase}, status)
+    if isinstance(error, Unauthenticated):  # a browser asks its user then
+        response.headers["www-authenticate"] = 'Basic realm="Lakehouse", charset="UTF-8"'
+    return response
 
 
 def on_lakehouse_error(request: Request, error: Exception) -> Response:

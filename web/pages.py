@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.errors import LakehouseError, NotFound, nearest
+from engine.errors import LakehouseError, NotFound, Unauthenticated, nearest
 from engine.session import Session
 from web.answers import Answer, take
-from web.caller import ask
+from web.caller import admit, ask
 from web.render import page, segment
 
 ROWS = 200
@@ -58,6 +58,7 @@ def _all(queries: Mapping[str, Query]) -> Callable[[Session], dict[str, Answer]]
 
 async def sql_form(request: Request) -> Response:
     """`GET /sql`: the form, with `?statement=` filled in. Nothing runs."""
+    (await admit(request)).close()
     statement = request.query_params.get("statement", "")
     return page(request, "sql.html", {"statement": statement, "answer": None, "error": None})
 
@@ -71,6 +72,8 @@ async def sql_run(request: Request) -> Response:
 
     try:
         answer = await ask(request, work)
+    except Unauthenticated:  # the answer to it makes a browser ask its user
+        raise
     except LakehouseError as error:
         return page(request, "sql.html", {"statement": statement, "answer": None, "error": error}, error.status)
     return page(request, "sql.html", {"statement": statement, "answer": answer, "error": None})

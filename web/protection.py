@@ -41,9 +41,9 @@ class Protection:
     """ASGI middleware around the whole application; `respond` makes the response to a refused or failed request."""
 
     def __init__(
-        self, app: ASGIApp, *, hosts: frozenset[str], respond: Refusal, max_bytes: int = MAX_BODY_BYTES
+        self, app: ASGIApp, *, hosts: frozenset[str] | None, respond: Refusal, max_bytes: int = MAX_BODY_BYTES
     ) -> None:
-        """`hosts`: the names that the Host header may carry, without ports."""
+        """`hosts`: the names that the Host header may carry, without ports; None for any."""
         self._app, self._hosts, self._respond, self._max_bytes = app, hosts, respond, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +67,7 @@ class Protection:
     def _refusal(self, scope: Scope) -> LakehouseError | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if _name(host) not in self._hosts:
+        if self._hosts is not None and _name(host) not in self._hosts:
             return Forbidden(f"the host {host!r} is not served here", f"use {' or '.join(sorted(self._hosts))}")
         if scope["method"] in SAFE_METHODS:
             return None

@@ -1,6 +1,5 @@
 """The console as a server: a socket that is bound before anything starts, and uvicorn on a thread of its own."""
 
-import ipaddress
 import socket
 import threading
 import time
@@ -8,9 +7,10 @@ from typing import Self
 
 import uvicorn
 
-from engine.errors import Conflict, Forbidden, Internal, Invalid
+from engine.access.door import Lock, is_loopback
+from engine.errors import Conflict, Internal, Invalid
 from engine.session import SessionSource
-from web.app import create_app
+from web.app import LOOPBACK, create_app
 
 START_SECONDS = 30
 DRAIN_SECONDS = 3  # how long a running request may take to end when the server stops
@@ -20,14 +20,22 @@ class Console:
     """A running console. `port` is the bound one, also when 0 was asked for."""
 
     def __init__(
-        self, source: SessionSource, *, host: str = "127.0.0.1", port: int = 8080, profile: str = "admin"
+        self, source: SessionSource, *, host: str = "127.0.0.1", port: int = 8080, lock: Lock | None = None
     ) -> None:
-        """Bind and start. Raises Forbidden for an address that others reach, Conflict when the port is taken."""
+        """Bind and start. Raises Forbidden for an address that others reach and that is not locked.
+
+        Raises Conflict when the port is taken, Invalid for a certificate that cannot be used.
+        """
+        lock = lock or Lock()
+        lock.check(host)
         self._socket = bind(host, port)
         address, self.port = self._socket.getsockname()[:2]
-        self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
+        scheme = "https" if lock.certificate else "http"
+        self.url = f"{scheme}://[{address}]:{self.port}" if ":" in address else f"{scheme}://{address}:{self.port}"
         config = uvicorn.Config(
-            create_app(source, profile=profile),
+            create_app(source, lock=lock, hosts=LOOPBACK if is_loopback(host) else None),
+            ssl_certfile=lock.certificate,
+            ssl_keyfile=lock.key,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -63,15 +71,13 @@ class Console:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address. Raises Invalid, Forbidden or Conflict."""
+    """A listening socket. Raises Invalid or Conflict."""
     if not 0 <= port <= 65535:  # the resolver would wrap it round
         raise Invalid(f"the port {port} does not exist", "choose one from 0 to 65535; 0 is any free one")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError:
         raise Invalid(f"the address {host!r} does not exist", "use 127.0.0.1") from None
-    if not ipaddress.ip_address(address[0]).is_loopback:
-        raise Forbidden(f"the console on {host!r} needs TLS and a token", "use 127.0.0.1, or a proxy that has both")
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -6,15 +6,18 @@ their answers (distance × (1 − 0.5 × score)), and one within 0.20 brings in 
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import duck
+from engine.access.profiles import Profile
 from engine.errors import Invalid, NotFound
+from engine.search import filters
 from engine.search.fusion import Key
 
 if TYPE_CHECKING:
@@ -128,9 +131,18 @@ class Playbooks:
         return self._entries
 
     def near(
-        self, question: NDArray[np.float32], model: str, role: str | None, *, nearest: int = NEAREST
+        self,
+        question: NDArray[np.float32],
+        model: str,
+        role: str | None,
+        shows: Callable[[Key], bool],
+        *,
+        nearest: int = NEAREST,
     ) -> list[Near]:
-        """The recorded questions nearest to `question` (unit length) within the boost distance, nearest first."""
+        """The recorded questions nearest to `question` (unit length) within the boost distance, nearest first.
+
+        `shows`: whether the caller may see an answer; an outcome about a hidden one counts for nothing.
+        """
         with self._lock:
             entries = self._loaded()
             if model not in self._matrices:
@@ -145,7 +157,8 @@ class Playbooks:
         within = np.flatnonzero(distances <= BOOST_DISTANCE)
         order = within[np.lexsort((within, distances[within]))]
         fitting = (Near(playbooks[at], float(max(distances[at], 0.0))) for at in order.tolist())
-        return [one for one in fitting if same_role(one.playbook.role, role)][:nearest]
+        seen = (one for one in fitting if same_role(one.playbook.role, role) and shows(one.playbook.key))
+        return list(islice(seen, nearest))
 
     def record(
         self,
@@ -155,7 +168,7 @@ class Playbooks:
         score: float | None,
         role: str | None,
         note: str | None,
-        actor: str,
+        reach: Profile,
     ) -> tuple[str, str]:
         """Record an outcome, on disk before this returns; returns (playbook_id, created | replaced | unchanged).
 
@@ -165,8 +178,7 @@ class Playbooks:
             raise Invalid("an outcome needs a query, a corpus and an id", "playbook_record(query, corpus, id, score)")
         if score is None or not 0 <= score <= 1:
             raise Invalid(f"the score {score} is not within 0 and 1", "1 = it was right, 0 = it was wrong")
-        live = self._lake.corpora.live(corpus)
-        if id not in live.places:
+        if not self._is_seen(corpus, id, reach):
             raise NotFound(f"corpus {corpus!r} has no document {id!r}", "take the id from a search result")
         questions = self._lake.models.questions(self._lake.corpora.definition(corpus).embedder)
         vector, model = questions.embed_questions([query])[0], questions.embedder.sha256
@@ -182,23 +194,30 @@ class Playbooks:
                     "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [*vars(playbook).values(), vector.astype("<f4").tobytes()],
                 )
-                self._journal(cursor, "recorded", playbook, actor)
+                self._journal(cursor, "recorded", playbook, reach.name)
             self._loaded()[playbook.playbook_id] = (playbook, vector)
             self._matrices.clear()
         return playbook.playbook_id, "created" if before is None else "replaced"
 
-    def retract(self, query: str | None, corpus: str | None, id: str | None, actor: str) -> tuple[str, str]:
+    def _is_seen(self, corpus: str, id: str, reach: Profile) -> bool:
+        """Whether a profile sees this document. Raises NotFound for a corpus that it does not see."""
+        live = self._lake.corpora.chosen([corpus], reach)[0]
+        grant = None if reach.sees_everything else reach.on_corpus(corpus)
+        position, document = live.places.get(id, (-1, -1))
+        return position >= 0 and bool(filters.seen(self._lake.cursor, live, grant)[position][document])
+
+    def retract(self, query: str | None, corpus: str | None, id: str | None, reach: Profile) -> tuple[str, str]:
         """Forget an outcome, so that every ranking is as if it had never been; (playbook_id, retracted)."""
         if not query or not corpus or not id:
             raise Invalid("retracting needs the query, the corpus and the id", "as they stand in lake.playbooks")
         wanted = playbook_id(query, corpus, id)
         with self._lock:
             found = self._loaded().get(wanted)
-            if found is None:
+            if found is None or not (reach.sees_everything or self._is_seen(corpus, id, reach)):
                 raise NotFound(f"no outcome is recorded for {id!r} of {corpus!r} and this query", "see lake.playbooks")
             with self._lake.control() as cursor:
                 cursor.execute("delete from control.playbook where playbook_id = ?", [wanted])
-                self._journal(cursor, "retracted", found[0], actor)
+                self._journal(cursor, "retracted", found[0], reach.name)
             del self._loaded()[wanted]
             self._matrices.clear()
         return wanted, "retracted"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.access.profiles import Profile
 from engine.errors import Invalid
 from engine.search import fusion, matrix, retrieval, text
 from engine.search.matrix import Ranking, Request
@@ -38,13 +39,13 @@ class Quote:
     end: int
 
 
-def ask(lake: "Lake", question: str, request: Request, model: str | None) -> dict[str, object]:
+def ask(lake: "Lake", question: str, request: Request, model: str | None, reach: Profile) -> dict[str, object]:
     """Answer a question with quoted sentences; `grounded` is false when nothing reaches the floor of its corpus."""
     started = time.monotonic()
     if model not in (None, MODEL):
         raise Invalid(f"the model {model!r} is not configured", f"leave it out, or take {MODEL!r}")
     request.check(lake.config.search.max_k)
-    scope = matrix.scope_of(lake, request)
+    scope = matrix.scope_of(lake, request, reach)
     quotes = _quotes(lake, question, scope, request)
     return {
         "answer": " ".join(quote.quote for quote in quotes) or NOTHING,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from engine.errors import Busy, Conflict, Invalid, NotFound, nearest
+from engine.access.profiles import Profile
+from engine.errors import Busy, Conflict, Forbidden, Invalid, NotFound, nearest
 from engine.search import generation
 from engine.search.generation import Generation, Manifest
 from engine.storage.buckets import blobs
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 KEEP_GENERATIONS = 3  # the live one and those that readers may still hold or that a rollback may want
 LONGEST_NAME = 200
-COLUMNS = "corpus, description, source, id_column, text_column, metadata, embedder, chunk_size, refresh"
+COLUMNS = "corpus, description, source, id_column, text_column, metadata, embedder, chunk_size, refresh, owner"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Definition:
     embedder: str
     chunk_size: int
     refresh: str
+    owner: str | None = None  # the profile with whose rights the source is read; None: an admin
 
     def row(self) -> list[Any]:
         """The values in the order of COLUMNS."""
@@ -84,7 +86,8 @@ class Corpora:
     def refuse_other(self, wanted: Definition) -> None:
         """Raise Conflict when the corpus exists with another definition."""
         found = self.definition(wanted.corpus)
-        differing = [name for name, value in vars(wanted).items() if value != getattr(found, name)]
+        told = {name: value for name, value in vars(wanted).items() if name != "owner"}
+        differing = [name for name, value in told.items() if value != getattr(found, name)]
         if differing:
             raise Conflict(
                 f"corpus {wanted.corpus!r} exists with another {' and '.join(differing)}",
@@ -115,11 +118,28 @@ class Corpora:
         with self._lock:
             return self._open.setdefault(corpus, opened)
 
-    def chosen(self, names: list[str] | None) -> list[Generation]:
-        """The live generations of the named corpora, or of all. Raises NotFound, or Invalid for an empty list."""
+    def chosen(self, names: list[str] | None, reach: Profile) -> list[Generation]:
+        """The live generations of the named corpora, or of all that a profile sees.
+
+        Raises NotFound for one that is not there or hidden, Invalid for an empty list.
+        """
         if names is not None and not names:
             raise Invalid("the list of corpora is empty", "leave it out to search all of them")
-        return [self.live(name) for name in dict.fromkeys(names if names is not None else self.names())]
+        seen = [name for name in self.names() if reach.sees_corpus(name)]
+        for name in names or ():
+            if name not in seen:
+                raise NotFound(f"corpus {name!r} does not exist", nearest(name, seen))
+        return [self.live(name) for name in dict.fromkeys(names if names is not None else seen)]
+
+    def changed_by(self, corpus: str | None, reach: Profile) -> str:
+        """The name of a corpus that a profile may refresh or drop. Raises NotFound or Forbidden."""
+        name = check_name(corpus)
+        if not reach.sees_corpus(name) or not self.exists(name):
+            seen = [one for one in self.names() if reach.sees_corpus(one)]
+            raise NotFound(f"corpus {name!r} does not exist", nearest(name, seen))
+        if not reach.changes_corpus(name):
+            raise Forbidden(f"corpus {name!r} is shown to your profile in part", "ask for a grant on all of it")
+        return name
 
     @contextmanager
     def building(self, corpus: str) -> Iterator[None]:
@@ -148,7 +168,7 @@ class Corpora:
         with self._lake.control() as cursor:
             previous = cursor.execute("select generation from control.live where corpus = ?", [corpus]).fetchone()
             cursor.execute(
-                f"insert or replace into control.corpus ({COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"insert or replace into control.corpus ({COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 definition.row(),
             )
             cursor.execute(

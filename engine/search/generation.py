@@ -79,6 +79,7 @@ class Generation:
     def __init__(self, root: Path, manifest: Manifest, shared: dict[str, Segment]) -> None:
         """`root`: the folder of the corpus; `shared`: segments already open, by their folder."""
         self.manifest = manifest
+        self.kept_masks: dict[str, list[NDArray[np.bool_]]] = {}  # documents that a grant's filter shows, by its text
         self.segments: list[Segment] = []
         for part in manifest.parts:
             segment = shared.get(part.folder)

@@ -3,19 +3,23 @@
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from engine.errors import Invalid, nearest
+from engine.access.profiles import ADMIN
+from engine.errors import Conflict, Forbidden, Invalid, nearest
 from engine.models.embedder import Embedder
 from engine.search import build, source
 from engine.search.build import Changes, Delta, Task
 from engine.search.corpora import Definition, check_name
 from engine.search.generation import Generation, Manifest, Part
 from engine.search.segment import Contents
+from engine.session import Session
 from engine.statement import Statement
 
 if TYPE_CHECKING:
@@ -50,6 +54,9 @@ class Indexer:
         Raises Conflict when the corpus exists with another definition, Invalid for a column that is not there.
         """
         check_name(wanted.corpus)
+        if not self._session.reach.changes_corpus(wanted.corpus):
+            hint = "ask an admin for a grant on it, without filter"
+            raise Forbidden(f"your profile may not make a corpus named {wanted.corpus!r}", hint)
         if wanted.refresh not in REFRESH_POLICIES:
             raise Invalid(f"unknown refresh policy {wanted.refresh!r}", nearest(wanted.refresh, REFRESH_POLICIES))
         corpora = self._lake.corpora
@@ -62,7 +69,7 @@ class Indexer:
 
     def refresh(self, corpus: str | None) -> Outcome:
         """Bring a corpus up to date with its source; `unchanged` when it is."""
-        definition = self._lake.corpora.definition(check_name(corpus))
+        definition = self._lake.corpora.definition(self._lake.corpora.changed_by(corpus, self._session.reach))
         with self._lake.corpora.building(definition.corpus):
             return self._build(definition, self._lake.corpora.live(definition.corpus))
 
@@ -80,13 +87,29 @@ class Indexer:
         return replace(outcome, seconds=round(time.monotonic() - started, 3))
 
     def _read(self, definition: Definition, path: Path) -> tuple[pa.Table, list[str | None]]:
-        rows = source.spool(self._session, definition.source, path, self._statement)
+        with self._owner(definition) as session:
+            rows = source.spool(session, definition.source, path, self._statement)
         columns = source.choose(rows.column_names, definition.id_column, definition.text_column, definition.metadata)
         cursor = self._lake.cursor()
         try:
             return source.documents(rows, columns, cursor)
         finally:
             cursor.close()
+
+    @contextmanager
+    def _owner(self, definition: Definition) -> Iterator[Session]:
+        """The session that reads the source: with the rights of who made the corpus, whoever refreshes it."""
+        owner = definition.owner or ADMIN
+        if owner == self._session.profile or (definition.owner is None and self._session.reach.sees_everything):
+            yield self._session
+            return
+        if self._lake.profiles.find(owner) is None:
+            raise Conflict(f"the profile {owner!r} that made the corpus is gone", "drop the corpus and make it again")
+        session = self._lake.session(owner)
+        try:
+            yield session
+        finally:
+            session.close()
 
     def _write(
         self,

@@ -5,18 +5,21 @@ top k. Each stage is a function over rows; this module puts them in order.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.access.profiles import Profile
 from engine.errors import Invalid, nearest
 from engine.memory.playbook import Move, Near, classic
 from engine.search import filters, fusion, retrieval
 from engine.search.fusion import Key
-from engine.search.retrieval import Found, Hit, Scope
+from engine.search.generation import Generation
+from engine.search.metadata import Metadata
+from engine.search.retrieval import Found, Hit, Scope, Shown
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -78,10 +81,15 @@ class Ranking:
         return (self.dense.get(key) or self.text[key]).place
 
 
-def search(lake: "Lake", questions: Sequence[Question], request: Request) -> list[list[dict[str, object]]]:
-    """Answer each question with its rows, best first, in the columns that every search function has."""
+def search(
+    lake: "Lake", questions: Sequence[Question], request: Request, reach: Profile
+) -> list[list[dict[str, object]]]:
+    """Answer each question with its rows, best first, in the columns that every search function has.
+
+    `reach`: who asks; only what it sees can be found.
+    """
     request.check(lake.config.search.max_k)
-    scope = scope_of(lake, request)
+    scope = scope_of(lake, request, reach)
     model = _one_model(scope)
     vectors = embed(lake, scope, questions) if request.method != "text" else None
     depth = max(request.depth, request.k)
@@ -92,35 +100,58 @@ def search(lake: "Lake", questions: Sequence[Question], request: Request) -> lis
         words = question if isinstance(question, str) and request.method != "vector" else None
         ranking = rank(scope, dense[position], words, vector, request, depth)
         if vector is not None and request.playbook == "classic":
-            remember(scope, ranking, vector, lake.playbooks.near(vector, model, request.role), request)
-        answers.append(rows(scope, ranking, request))
+            near = lake.playbooks.near(vector, model, request.role, _shows(scope, reach))
+            remember(scope, ranking, vector, near, request)
+        answers.append(rows(scope, ranking, request, Metadata(lake, scope)))
     return answers
 
 
-def scope_of(lake: "Lake", request: Request) -> Scope:
+def scope_of(lake: "Lake", request: Request, reach: Profile) -> Scope:
     """What may be found. A *named* corpus that lacks a column of the filter is an error, another is left out."""
-    generations = lake.corpora.chosen(list(request.corpora) if request.corpora is not None else None)
+    generations = lake.corpora.chosen(list(request.corpora) if request.corpora is not None else None, reach)
     _check_weights(request, [generation.corpus for generation in generations])
+    shown = _shown(lake, generations, reach)
     if request.filter is None:
-        return Scope(generations, {one.corpus: one.alive for one in generations})
+        visible = {one.corpus: shown[one.corpus].masks if one.corpus in shown else one.alive for one in generations}
+        return Scope(generations, visible, {}, shown)
+    grants = {corpus: one.grant for corpus, one in shown.items()}
     cursor = lake.cursor()
     try:
-        known = sorted({name for generation in generations for name in generation.metadata_columns})
+        known = sorted({name for one in generations for name in filters.columns(one, grants.get(one.corpus))})
         used = filters.check(cursor, request.filter, known)
     finally:
         cursor.close()
     kept, skipped = [], {}
     for generation in generations:
-        lacking = filters.missing(used, generation)
+        lacking = filters.missing(used, generation, grants.get(generation.corpus))
         if lacking and (request.corpora is not None or len(generations) == 1):
-            raise filters.unknown_column(lacking[0], generation)
+            raise filters.unknown_column(lacking[0], generation, grants.get(generation.corpus))
         if lacking:
             skipped[generation.corpus] = f"no column {lacking[0]}"
         else:
             kept.append(generation)
     if generations and not kept:
         raise Invalid("no corpus has all the columns of the filter", nearest(used[0], known))
-    return Scope(kept, {one.corpus: filters.masks(lake.cursor, one, request.filter) for one in kept}, skipped)
+    matching = {
+        one.corpus: filters.masks(lake.cursor, one, request.filter, grants.get(one.corpus), lake.mask_key)
+        for one in kept
+    }
+    return Scope(kept, matching, skipped, shown)
+
+
+def _shown(lake: "Lake", generations: list[Generation], reach: Profile) -> dict[str, Shown]:
+    """The parts of the corpora of which a profile sees a part only."""
+    found = {}
+    for generation in generations:
+        grant = None if reach.sees_everything else reach.on_corpus(generation.corpus)
+        if grant is not None and not grant.is_plain:
+            found[generation.corpus] = Shown(grant, filters.seen(lake.cursor, generation, grant))
+    return found
+
+
+def _shows(scope: Scope, reach: Profile) -> Callable[[Key], bool]:
+    """Whether an answer, of whatever corpus, is shown to a profile."""
+    return lambda key: scope.shows(key) if key.corpus in scope.shown else reach.sees_corpus(key.corpus)
 
 
 def _check_weights(request: Request, corpora: list[str]) -> None:
@@ -221,18 +252,18 @@ def remember(
         ranking.moves[key] = move
 
 
-def rows(scope: Scope, ranking: Ranking, request: Request) -> list[dict[str, object]]:
+def rows(scope: Scope, ranking: Ranking, request: Request, metadata: Metadata) -> list[dict[str, object]]:
     """The rows of the answer."""
     scores = {key: score for key, score in ranking.scores.items() if _relevant(ranking, key, request)}
     chosen = fusion.top(scores, request.k, request.per_corpus_k)
-    return [_row(scope, ranking, key, position) for position, key in enumerate(chosen, 1)]
+    return [_row(scope, ranking, key, position, metadata) for position, key in enumerate(chosen, 1)]
 
 
 def _relevant(ranking: Ranking, key: Key, request: Request) -> bool:
     return request.min_relevance is None or 1 - ranking.distances.get(key, 1.0) >= request.min_relevance
 
 
-def _row(scope: Scope, ranking: Ranking, key: Key, position: int) -> dict[str, object]:
+def _row(scope: Scope, ranking: Ranking, key: Key, position: int, metadata: Metadata) -> dict[str, object]:
     place = ranking.place(key)
     return {
         "_rank": position,
@@ -240,7 +271,7 @@ def _row(scope: Scope, ranking: Ranking, key: Key, position: int) -> dict[str, o
         "_corpus": key.corpus,
         "id": key.id,
         "content": place.segment.chunk(place.chunk)["content"],
-        "metadata": place.segment.metadata(place.document),
+        "metadata": metadata.of(place),
         "_distance": ranking.distances.get(key),
         "_generation": place.generation.name,
         "_explain": json.dumps(explain(scope, ranking, key), ensure_ascii=False),

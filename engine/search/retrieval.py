@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.access.profiles import Grant
 from engine.search import filters, text
 from engine.search.fusion import Key
 from engine.search.generation import Generation
@@ -41,12 +42,30 @@ Found = dict[Key, Hit]
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The part of a corpus that a grant shows."""
+
+    grant: Grant
+    masks: list[filters.Mask]  # one a segment: which documents, before the caller's own filter
+
+
+@dataclass(frozen=True)
 class Scope:
     """What may be found."""
 
     generations: list[Generation]
     masks: dict[str, list[filters.Mask]]  # by corpus, one mask a segment: which documents
     skipped: dict[str, str] = field(default_factory=dict)  # corpora left out, and why
+    shown: dict[str, Shown] = field(default_factory=dict)  # by corpus, where a grant shows a part of it
+
+    def shows(self, key: Key) -> bool:
+        """Whether a document is shown to the caller at all, whatever the filter of the search."""
+        for generation in self.generations:
+            if generation.corpus == key.corpus:
+                position, document = generation.places.get(key.id, (-1, -1))
+                shown = self.shown.get(key.corpus)
+                return position >= 0 and (shown is None or bool(shown.masks[position][document]))
+        return False
 
     def allows(self, key: Key) -> Place | None:
         """Where a document is when it may be found, else None. The place is that of its first chunk."""
@@ -87,11 +106,14 @@ def dense(scope: Scope, questions: Vectors, depth: int) -> list[Found]:
 
 
 def count(scope: Scope, terms: Sequence[str]) -> text.Statistics:
-    """How often the terms stand in all segments of the scope."""
+    """How often the terms stand in all segments of the scope; where a grant hides rows, in those that it shows."""
     statistics = text.Statistics()
     for generation in scope.generations:
-        for segment in generation.segments:
-            segment.text.count(terms, statistics)
+        shown = scope.shown.get(generation.corpus)
+        for at, segment in enumerate(generation.segments):
+            partly = shown is not None and shown.grant.filter is not None
+            allowed = shown.masks[at][segment.document_of] if shown is not None and partly else None
+            segment.text.count(terms, statistics, allowed)
     return statistics
 
 

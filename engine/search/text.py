@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tantivy
@@ -85,11 +86,27 @@ class TextIndex:
         self._index.register_tokenizer(ANALYZER, _analyzer())
         self._searcher = self._index.searcher()
 
-    def count(self, question: Sequence[str], statistics: Statistics) -> None:
-        """Add this segment's document frequencies of the terms `question` to `statistics`."""
-        statistics.documents += self._searcher.num_docs
+    def count(self, question: Sequence[str], statistics: Statistics, allowed: NDArray[np.bool_] | None = None) -> None:
+        """Add this segment's document frequencies of the terms `question` to `statistics`.
+
+        `allowed` (one bool a row): count these rows only, so that a hidden row does not show in a score.
+        """
+        statistics.documents += self._searcher.num_docs if allowed is None else int(allowed.sum())
         for term in dict.fromkeys(question):
-            statistics.frequency[term] += self._searcher.doc_freq(CONTENT, term)
+            statistics.frequency[term] += self._frequency(term, allowed)
+
+    def _frequency(self, term: str, allowed: NDArray[np.bool_] | None) -> int:
+        if allowed is None:
+            return int(self._searcher.doc_freq(CONTENT, term))
+        query = self._among(tantivy.Query.term_query(self._index.schema, CONTENT, term, "basic"), allowed)
+        found: Any = self._searcher.search(query, limit=1, count=True)  # its type knows no count
+        return int(found.count or 0)
+
+    def _among(self, query: tantivy.Query, allowed: NDArray[np.bool_]) -> tantivy.Query:
+        rows = tantivy.Query.term_set_query(self._index.schema, ROW, np.flatnonzero(allowed).tolist())
+        return tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, query), (tantivy.Occur.Must, tantivy.Query.const_score_query(rows, 0.0))]
+        )
 
     def search(
         self, question: Sequence[str], k: int, statistics: Statistics, allowed: NDArray[np.bool_] | None = None
@@ -102,10 +119,7 @@ class TextIndex:
         if query is None or k <= 0 or (allowed is not None and not allowed.any()):
             return np.empty(0, np.int64), np.empty(0, np.float64)
         if allowed is not None and not allowed.all():
-            rows = tantivy.Query.term_set_query(self._index.schema, ROW, np.flatnonzero(allowed).tolist())
-            query = tantivy.Query.boolean_query(
-                [(tantivy.Occur.Must, query), (tantivy.Occur.Must, tantivy.Query.const_score_query(rows, 0.0))]
-            )
+            query = self._among(query, allowed)
         hits = self._searcher.search(query, limit=min(k, max(self._searcher.num_docs, 1)), count=False).hits
         found = self._searcher.fast_field_values(ROW, [address for _, address in hits])
         return np.asarray(found, np.int64), np.asarray([score for score, _ in hits], np.float64)

@@ -34,6 +34,7 @@ select
     subject as kind,
     body ->> 'sql' as sql,
     (body ->> 'rows')::bigint as rows,
+    (body ->> 'bytes')::bigint as bytes,
     (body ->> 'milliseconds')::double as milliseconds,
     body ->> 'outcome' as outcome,
     null::varchar as progress,

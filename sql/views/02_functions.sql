@@ -8,7 +8,7 @@ with macro as (
         list_transform(parameters, lambda p: lower(split_part(p, ' := ', 1))) as names,
         function_type
     from duckdb_functions()
-    where database_name = 'fn' and not internal
+    where database_name = 'fn' and schema_name = 'main' and not internal
 )
 select
     function_name as "function",

@@ -31,6 +31,28 @@ def lakehouse(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.Complet
     )
 
 
+def test_tokens_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    made = lakehouse("token", "create", "admin", "--expires", "1 day", "--home", home, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    token = next(word for word in made.stdout.split() if word.startswith("lh_"))
+    listed = lakehouse("token", "list", "--home", home, cwd=tmp_path)
+    assert token.split("_")[1] in listed.stdout
+    assert token not in listed.stdout
+    assert lakehouse("token", "revoke", token.split("_")[1], "--home", home, cwd=tmp_path).returncode == 0
+    assert "revoked" in lakehouse("token", "list", "--home", home, cwd=tmp_path).stdout
+    missing = lakehouse("token", "create", "nobody", "--home", home, cwd=tmp_path)
+    assert (missing.returncode, missing.stderr[:11]) == (1, "[NOT_FOUND]")
+
+
+def test_another_address_is_refused_until_it_is_safe(tmp_path: Path) -> None:
+    refused = lakehouse("serve", "--home", str(tmp_path / "home"), "--flight-host", "0.0.0.0", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(
+        "[FORBIDDEN] serving on 0.0.0.0 needs TLS and a token; set [access] tls_certificate"
+    )
+
+
 @contextmanager
 def served(home: Path, cwd: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
     """A server of `home` in a process of its own, and its addresses."""

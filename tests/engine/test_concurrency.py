@@ -7,6 +7,7 @@ import pytest
 
 from engine.lake import Lake
 from engine.session import Session
+from tests.asking import session_of
 from tests.engine.patience import Task
 
 THREADS = 16
@@ -56,7 +57,7 @@ def test_one_session(guest: Session) -> None:
 
 def test_a_session_each(guest: Session, house: Lake) -> None:
     def work(worker: int) -> None:
-        session = house.session(f"worker {worker}")
+        session = session_of(house, f"worker-{worker}")
         ask(session, worker)
         session.close()
 

@@ -12,11 +12,13 @@ import pytest
 
 from engine import duck
 from engine.errors import Busy
+from engine.instance import migrate
 from engine.journal import Journal
-from engine.lake import Lake, migrate
+from engine.lake import Lake
 from engine.session import Session
 from lakehouse import open_lake
 from sql import scripts
+from tests.asking import session_of
 from tests.conftest import FAST
 
 TABLE = "select entry, epoch(ts), kind, subject, actor, statement_id, body from control.journal order by entry"
@@ -198,7 +200,7 @@ def test_readers_miss_nothing_and_see_nothing_twice_while_it_is_written(busy: La
 
 
 def test_the_views_read_what_was_recorded(busy: Lake) -> None:
-    session = busy.session("ann")
+    session = session_of(busy, "ann")
     with pytest.raises(Exception, match="nothing_like_this"):
         session.run("select * from nothing_like_this")
     [row] = session.run("select code, message, sql, actor from lake.errors where sql like '%like_this%' limit 1").rows()

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from engine.errors import Conflict, Internal, Invalid, LakehouseError
-from engine.lake import Lake, migrate
+from engine.instance import migrate
+from engine.lake import Lake
 from lakehouse import open_lake
 from sql import Script, scripts
 from tests.conftest import FAST
@@ -280,25 +281,6 @@ def test_the_files_of_the_host_are_closed(home: Path, tmp_path: Path) -> None:
         with pytest.raises(LakehouseError, match=r"\[FORBIDDEN\]|\[INVALID\]"):
             session.run(sql).read_all()
     lake.close()
-
-
-def test_a_control_plane_that_the_engine_has_given_up_is_told_and_reopened(tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "home", settings=FAST)  # not sealed, so that the engine can be told to fail
-    session = lake.session()
-    session.run("create table workers as select 1 as id")
-    lake.cursor().execute("set global debug_checkpoint_abort = 'before_truncate'")
-    lake.journal.record("note", "before", durable=True)
-    with pytest.raises(duckdb.Error):
-        lake.cursor().execute("checkpoint control")
-    assert session.run("select id from workers").rows() == [{"id": 1}]
-    with pytest.raises(Internal, match=r"has been invalidated .*; the engine must be reopened: restart the server"):
-        session.run("select count(*) from nowhere")
-    assert not lake.executions
-    with pytest.raises(Internal, match="the end of the journal is lost"):
-        lake.close()
-    again = opened(tmp_path / "home")
-    assert answer(again, "select id from workers") == [(1,)]
-    assert answer(again, "select subject from lake.journal where kind = 'note'") == [("before",)]
 
 
 def test_a_home_that_was_moved_opens(tmp_path: Path) -> None:

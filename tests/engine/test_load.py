@@ -119,7 +119,8 @@ def test_a_load_that_breaks_off_leaves_nothing(guest: Session, house: Lake) -> N
     [
         ({"catalog": "control"}, NotFound), ({"catalog": "lake"}, Forbidden), ({"catalog": "fn"}, Forbidden),
         ({"schema": "lakehouse"}, Forbidden), ({"catalog": "system"}, Forbidden), ({"catalog": "temp"}, Forbidden),
-        ({"schema": "nowhere"}, NotFound), ({"catalog": "nowhere"}, NotFound), ({"temporary": True}, Invalid),
+        ({"schema": "nowhere"}, NotFound), ({"catalog": "nowhere"}, NotFound),
+        ({"temporary": True, "schema": "main"}, Invalid),
     ],
 )  # fmt: skip
 def test_places_that_are_not_loaded_into(guest: Session, arguments: dict[str, Any], kind: type[LakehouseError]) -> None:

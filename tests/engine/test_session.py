@@ -14,6 +14,7 @@ import pytest
 from engine.errors import Conflict, Invalid, LakehouseError, NotFound
 from engine.lake import Lake
 from engine.session import Session
+from tests.asking import session_of
 
 NAMES = (f"t{number}" for number in itertools.count())
 
@@ -90,7 +91,7 @@ def test_describing_runs_nothing(guest: Session, table: str) -> None:
 
 
 def test_describing_an_analyze_runs_nothing_either(house: Lake) -> None:
-    session = house.session(profile=next(NAMES))
+    session = session_of(house, next(NAMES))
     described = session.describe("explain analyze select * from t")
     assert described.schema == session.run("explain analyze select * from t").read_all().schema
     [row] = house.session().run("select count(*) as n from lake.statements where profile = ?", [session.profile]).rows()
@@ -273,7 +274,7 @@ def test_nothing_of_one_statement_is_left_on_the_cursor_for_another(guest: Sessi
     ],
 )  # fmt: skip
 def test_every_error_is_recorded_once(house: Lake, sql: str) -> None:
-    session = house.session(profile=next(NAMES))
+    session = session_of(house, next(NAMES))
     with pytest.raises(LakehouseError) as caught:
         session.run(sql).read_all()
     recorded = values(
@@ -283,7 +284,7 @@ def test_every_error_is_recorded_once(house: Lake, sql: str) -> None:
 
 
 def test_every_way_in_records_its_errors(house: Lake) -> None:
-    session = house.session(profile=next(NAMES))
+    session = session_of(house, next(NAMES))
     attempts: list[Callable[[], object]] = [
         lambda: session.describe("select * from nothing_here"),
         lambda: session.run_many("select ?", pa.table({"a": [1]})),
@@ -302,7 +303,7 @@ def test_every_way_in_records_its_errors(house: Lake) -> None:
 
 
 def test_statements_are_recorded_with_their_end(house: Lake) -> None:
-    session = house.session(profile=next(NAMES))
+    session = session_of(house, next(NAMES))
     session.run("select * from range(5)", statement_id="mine").read_all()
     session.run("insert into t values (7, 'seven')")
     session.run("delete from t where a = 7")

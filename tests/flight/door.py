@@ -1,5 +1,6 @@
 """What the tests of this door share: a function with effects that counts, and calls through pyarrow's client."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,3 +83,21 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> float:
             raise AssertionError(f"not within {seconds} s")
         time.sleep(0.005)
     return time.monotonic() - started
+
+
+def running(lake: Lake, sql: str) -> bool:
+    return any(statement.sql == sql for statement in lake.statements())
+
+
+def in_background(call: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
+    errors: list[BaseException] = []
+
+    def caught() -> None:
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=caught)
+    thread.start()
+    return thread, errors

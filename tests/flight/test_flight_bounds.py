@@ -1,17 +1,25 @@
+import resource
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import flight as arrow_flight
 
 from engine.errors import Busy, NotFound
 from engine.lake import Lake
 from engine.session import Session
 from engine.spool import Spool
+from flight import messages
 from flight.registry import Registry
+from flight.server import Server
 from flight.sessions import Sessions
 from flight.streams import has_dictionary, split
+from tests.asking import session_of
+from tests.flight.door import descriptor, query
 
 
 @dataclass
@@ -94,7 +102,7 @@ def test_the_bound_evicts_what_is_disposable_and_else_refuses(world: World) -> N
 def test_another_profile_finds_nothing(world: World, lake: Lake) -> None:
     things, thing = world.registry(), Thing(world.session)
     handle = things.add(thing)
-    other = lake.session("someone")
+    other = session_of(lake, "someone")
     with pytest.raises(NotFound):
         things.get(handle, other)
     with pytest.raises(NotFound):
@@ -196,7 +204,8 @@ def test_a_connection_has_a_session_and_a_cookie_goes_before_it(front: Front) ->
     assert front.sessions.of("admin", "ipv4:2", "not a \x00 cookie") == (second, None)
 
 
-def test_a_session_is_never_given_to_another_profile(front: Front) -> None:
+def test_a_session_is_never_given_to_another_profile(front: Front, lake: Lake) -> None:
+    session_of(lake, "stranger").close()
     mine, cookie = front.sessions.of("admin", "ipv4:1")
     theirs, _ = front.sessions.of("stranger", "ipv4:1", cookie)
     assert (theirs is mine, theirs.profile) == (False, "stranger")
@@ -215,3 +224,26 @@ def test_idle_sessions_are_closed_unless_they_are_busy(front: Front) -> None:
         front.sessions.of("admin", "ipv4:9")
     front.sessions.close_all()
     assert len(front.closed) == 4
+
+
+def test_a_reader_that_stalls_costs_bounded_memory_and_keeps_nobody_waiting(server: Server) -> None:
+    columns = ", ".join(f"i * {number} as c{number}" for number in range(20))
+    sql = f"select {columns} from range(5_000_000) as t(i)"  # 800 MB
+    with arrow_flight.connect(server.uri) as slow, arrow_flight.connect(server.uri) as other:
+        info = slow.get_flight_info(descriptor(messages.CommandStatementQuery(sql)))
+        before = resident()
+        stalled = [slow.do_get(info.endpoints[0].ticket) for _ in range(4)]
+        for reader in stalled:
+            reader.read_chunk()
+        time.sleep(1.5)
+        started = time.monotonic()
+        assert query(other, "select 1 as x").num_rows == 1
+        assert time.monotonic() - started < 1
+        assert resident() - before < 300 << 20
+        for reader in stalled:
+            reader.cancel()
+
+
+def resident() -> int:
+    """The memory of this process, which holds the server, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

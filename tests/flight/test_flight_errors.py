@@ -12,6 +12,7 @@ import pytest
 from adbc_driver_manager import AdbcStatusCode
 from pyarrow import flight as arrow_flight
 
+from engine.access.credentials import Credentials
 from engine.errors import BY_CODE, parse
 from engine.lake import Lake
 from engine.session import Session
@@ -54,8 +55,12 @@ class Failing:
     def __init__(self, lake: Lake) -> None:
         self.lake, self.error, self.after = lake, Exception(), 0
 
-    def session(self, profile: str = "admin") -> Session:
-        session = self.lake.session(profile)
+    @property
+    def credentials(self) -> Credentials:
+        return self.lake.credentials
+
+    def session(self, profile: str = "admin", token_id: str | None = None) -> Session:
+        session = self.lake.session(profile, token_id)
         run, source = session.run, self
 
         def failing(*args: Any, **options: Any) -> Any:

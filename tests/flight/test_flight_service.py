@@ -11,41 +11,10 @@ from engine.session import Session
 from flight import messages
 from flight.caller import Caller, Cancel
 from flight.errors import Unsupported
-from flight.service import Info, Limits, Service
+from flight.service import Limits, Service
+from tests.asking import session_of
+from tests.flight.commands import ask, begin, bind, end, fetch, prepare, rows, update
 from tests.flight.door import Acts
-
-
-def ask(service: Service, caller: Caller, sql: str, transaction: bytes | None = None) -> Info:
-    return service.query(caller, messages.CommandStatementQuery(sql, transaction))
-
-
-def fetch(service: Service, caller: Caller, info: Info) -> pa.Table:
-    assert info.ticket is not None
-    rows = service.rows(caller, messages.TicketStatementQuery(info.ticket))
-    return pa.Table.from_batches(rows.batches, rows.schema)
-
-
-def rows(service: Service, caller: Caller, sql: str, transaction: bytes | None = None) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = fetch(service, caller, ask(service, caller, sql, transaction)).to_pylist()
-    return found
-
-
-def update(service: Service, caller: Caller, sql: str, transaction: bytes | None = None) -> int:
-    return service.update(caller, messages.CommandStatementUpdate(sql, transaction))
-
-
-def prepare(
-    service: Service, caller: Caller, sql: str, transaction: bytes | None = None
-) -> messages.ActionCreatePreparedStatementResult:
-    return service.prepare(caller, messages.ActionCreatePreparedStatementRequest(sql, transaction))
-
-
-def begin(service: Service, caller: Caller) -> bytes:
-    return service.begin(caller).transaction_id
-
-
-def end(service: Service, caller: Caller, transaction: bytes, how: messages.Ending) -> None:
-    service.end(caller, messages.ActionEndTransactionRequest(transaction, how))
 
 
 def test_a_read_is_described_and_runs_when_it_is_fetched(service: Service, caller: Caller) -> None:
@@ -145,12 +114,6 @@ def test_preparing_tells_queries_from_updates_and_runs_neither(
     assert acts.runs == before
     with pytest.raises(NotFound):
         ask(service, caller, f"select * from {table}")
-
-
-def bind(service: Service, caller: Caller, handle: bytes, values: dict[str, list[object]]) -> Info:
-    command = messages.CommandPreparedStatementQuery(handle)
-    assert service.bind(caller, command, pa.table(values)).prepared_statement_handle == handle
-    return service.prepared_query(caller, command)
 
 
 def test_each_bound_row_gives_its_rows(service: Service, caller: Caller) -> None:
@@ -276,7 +239,7 @@ def test_a_prepared_statement_outlives_its_transaction(service: Service, caller:
 
 
 def test_handles_of_another_profile_are_not_found(service: Service, caller: Caller, lake: Lake) -> None:
-    stranger = Caller(lake.session("stranger"))
+    stranger = Caller(session_of(lake, "stranger"))
     info = ask(service, caller, "select 1")
     transaction = begin(service, caller)
     handle = prepare(service, caller, "select 1").prepared_statement_handle

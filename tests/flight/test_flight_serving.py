@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,28 +20,10 @@ from engine.lake import Lake
 from flight import codec, messages
 from flight.server import Server, serve
 from flight.service import Limits
-from tests.flight.door import Acts, Connect, action, descriptor, query, wait_for
+from tests.flight.door import Acts, Connect, action, descriptor, in_background, query, running, wait_for
 
 ENDLESS = "select count(*) from range(100_000_000_000) as a(i), range(1000) as b(j) where hash(i + j) = 1"
 ENDLESS_ROWS = "select i, i * 2 as j from range(100_000_000_000) as r(i)"
-
-
-def running(lake: Lake, sql: str) -> bool:
-    return any(statement.sql == sql for statement in lake.statements())
-
-
-def in_background(call: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
-    errors: list[BaseException] = []
-
-    def caught() -> None:
-        try:
-            call()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=caught)
-    thread.start()
-    return thread, errors
 
 
 @pytest.mark.parametrize("sql", [ENDLESS, ENDLESS_ROWS, f"create table never as {ENDLESS_ROWS}"])
@@ -167,13 +148,6 @@ def test_loopback_names(lake: Lake, host: str) -> None:
             assert query(client, "select 1 as x").num_rows == 1
     finally:
         server.shutdown(1)
-
-
-@pytest.mark.parametrize("credentials", [{"adbc.flight.sql.authorization_header": "Bearer whatever"}, {}])
-def test_credentials_are_not_needed(server: Server, credentials: dict[str, str]) -> None:
-    with adbc.connect(server.uri, credentials, autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute("select 1 as x")
-        assert cursor.fetchall() == [(1,)]
 
 
 def test_shutting_down_lets_running_statements_end(lake: Lake, acts: Acts) -> None:

@@ -13,6 +13,7 @@ from engine.errors import Conflict, Forbidden, Internal, Invalid, LakehouseError
 from engine.lake import Lake
 from engine.session import Session
 from sql import scripts
+from tests.asking import session_of
 from tests.engine.conftest import assert_idle
 from tests.engine.patience import Task, until
 from tests.udfs.workshop import BATCHES, open_workshop
@@ -28,7 +29,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 @pytest.fixture
 def smith(workshop: Lake) -> Iterator[Session]:
-    session = workshop.session("smith")
+    session = session_of(workshop, "smith")
     yield session
     session.close()
     assert_idle(workshop)
@@ -196,12 +197,12 @@ def test_a_kernel_may_run_sql_of_its_caller(smith: Session) -> None:
 
 def test_what_a_role_may_not_is_refused_where_it_would_act_too(workshop: Lake) -> None:
     workshop.session().run("create view v as select 1 as x")
-    reader = workshop.session("ann", "reader")
+    reader = session_of(workshop, "ann", "reader")
     assert values(reader, "select double(2)") == [(4,)]
     for sql in ("select * from note('x')", "select * from rule()", "select nested('select * from note(''x'')')"):
         with pytest.raises(Forbidden, match="which the role 'reader' may not"):
             reader.run(sql).rows()
-    editor = workshop.session("eve", "editor")
+    editor = session_of(workshop, "eve", "editor")
     assert values(editor, "select * from note('eve')") == [("eve",)]
     for sql in ("select * from rule()", "insert into noted select ruled::varchar from rule()"):
         with pytest.raises(Forbidden, match="administers, which the role 'editor' may not; ask for the role 'admin'"):
@@ -212,9 +213,9 @@ def test_what_a_role_may_not_is_refused_where_it_would_act_too(workshop: Lake) -
 def test_a_kernel_asks_for_the_role_although_a_view_hides_it(workshop: Lake) -> None:
     workshop.root.execute("create view \"primary\".main.hiding as select * from fn.note('hidden')")
     with pytest.raises(Forbidden, match=r"note\(\) records, which the role 'reader' may not"):
-        workshop.session("ann", "reader").run("from hiding").rows()
+        session_of(workshop, "ann", "reader").run("from hiding").rows()
     assert values(workshop.session(), NOTES, ["hidden"]) == []
-    assert values(workshop.session("con", "contributor"), "from hiding") == [("hidden",)]
+    assert values(session_of(workshop, "con", "contributor"), "from hiding") == [("hidden",)]
 
 
 def test_every_kernel_belongs_to_a_function_of_the_same_effect(workshop: Lake) -> None:

@@ -6,6 +6,7 @@ import json
 import httpx
 import pytest
 
+from engine.access.credentials import Credentials
 from engine.session import Session
 from web.serve import Console
 
@@ -91,7 +92,11 @@ def test_other_sites_may_link_here(client: httpx.Client) -> None:
 class Broken:
     """A source with a fault in it."""
 
-    def session(self, profile: str = "admin") -> Session:
+    @property
+    def credentials(self) -> Credentials:
+        raise RuntimeError("the secret inside")
+
+    def session(self, profile: str = "admin", token_id: str | None = None) -> Session:
         raise RuntimeError("the secret inside")
 
 

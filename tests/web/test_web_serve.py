@@ -11,9 +11,9 @@ from web.serve import Console, bind
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3"])
-def test_other_addresses_are_refused(host: str) -> None:
+def test_other_addresses_are_refused(lake: Lake, host: str) -> None:
     with pytest.raises(Forbidden, match="needs TLS and a token"):
-        bind(host, 0)
+        Console(lake, host=host)
 
 
 def test_addresses_that_do_not_exist_are_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 from engine.access.roles import EFFECTS, ROLES, Effect, Role, allows, require, strongest
 from engine.errors import Forbidden, LakehouseError
 from engine.lake import Lake
+from tests.asking import session_of
 
 OF_ROLE: dict[Role, set[Effect]] = {
     "reader": {"reads"},
@@ -54,7 +55,7 @@ STATEMENTS: list[tuple[Effect, str]] = [
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_session_runs_what_its_role_may(house: Lake, role: Role) -> None:
-    session = house.session("somebody", role)
+    session = session_of(house, "somebody", role)
     for effect, sql in STATEMENTS:
         try:
             session.run(sql).read_all()
@@ -66,7 +67,7 @@ def test_a_session_runs_what_its_role_may(house: Lake, role: Role) -> None:
 
 @pytest.mark.parametrize("role", ["reader", "contributor"])
 def test_a_bulk_load_writes(house: Lake, role: Role) -> None:
-    session = house.session("somebody", role)
+    session = session_of(house, "somebody", role)
     with pytest.raises(Forbidden, match="a bulk load writes"):
         session.load(pa.table({"a": [1]}).to_reader(), "x", mode="create")
     with pytest.raises(Forbidden):

@@ -7,6 +7,7 @@ import pytest
 
 from engine.errors import LakehouseError
 from lakehouse import open_lake
+from tests.asking import session_of
 from tests.conftest import FAST
 from tests.engine.storage.desk import Desk
 
@@ -177,4 +178,4 @@ def test_it_is_in_the_journal(desk: Desk) -> None:
 def test_a_reader_may_not(desk: Desk) -> None:
     path = desk.write("role.csv", "a\n1\n")
     with pytest.raises(LakehouseError, match=r"^\[FORBIDDEN\]"):
-        desk.lake.session("guest", "reader").run("select * from ingest(?, 'role')", [str(path)])
+        session_of(desk.lake, "guest", "reader").run("select * from ingest(?, 'role')", [str(path)])

@@ -1,0 +1,99 @@
+"""The filter as a function of SQL: focus and chunks as JSON in, each chunk with its score out."""
+
+import json
+from typing import Any
+
+from engine.errors import Invalid, nearest
+from engine.search.relevance.score import Chunk, Focus, Scored, score
+
+FOCUS_FIELDS = ("path", "content", "defined_symbols", "imported_symbols")
+LONGEST_FOCUS = 1_000_000
+SOURCES, IDS, CONTENTS = ("source", "path"), ("doc_id", "id"), ("content", "text")
+
+
+def relevance(focus: str, chunks: str, threshold: float, *, filtering: bool) -> list[dict[str, object]]:
+    """One row a chunk, in their order: chunk, score, kept, signals. Both arguments are JSON.
+
+    With `filtering` off every chunk is kept; the scores are told all the same. Raises Invalid for what is neither.
+    """
+    looked_at = parse_focus(_value(focus))
+    found = _value(chunks)
+    if not isinstance(found, list):
+        raise Invalid("chunks is not a list", "give texts, or {'source': …, 'content': …}")
+    rows = []
+    for at, one in enumerate(found):
+        scored = score(looked_at, parse_chunk(one, at))
+        kept = scored.kept(threshold) or not filtering
+        signals = {**explained(scored), **({} if filtering else {"filter": "off"})}
+        row = {"chunk": json.dumps(one, ensure_ascii=False), "score": scored.score, "kept": kept}
+        rows.append({**row, "signals": json.dumps(signals, ensure_ascii=False)})
+    return rows
+
+
+def explained(scored: Scored) -> dict[str, object]:
+    """What made a score, as JSON has it: the share of each signal that fired, and the symbols that were found."""
+    told = {name: value for name, value in vars(scored).items() if value and name != "score"}
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in told.items()}
+
+
+def parse_focus(value: object) -> Focus:
+    """A focus: a text is its content; an object has path, content and, if they are known, the symbols."""
+    if isinstance(value, str):
+        value = {"content": value}
+    if not isinstance(value, dict):
+        raise Invalid("the focus is neither a text nor an object", "give {'path': …, 'content': …}")
+    unknown = [name for name in value if name not in FOCUS_FIELDS]
+    if unknown:
+        raise Invalid(f"the focus has an unknown field {unknown[0]!r}", nearest(unknown[0], FOCUS_FIELDS))
+    path, content = (_text(value.get(name), f"focus.{name}") for name in FOCUS_FIELDS[:2])
+    defined, imported = (_names(value.get(name), f"focus.{name}") for name in FOCUS_FIELDS[2:])
+    if content is not None and len(content) > LONGEST_FOCUS:
+        raise Invalid(f"focus.content is longer than {LONGEST_FOCUS} characters", "give the part that matters")
+    if not path and not content and not defined and not imported:
+        raise Invalid("the focus is empty", "give it a path, a content or both")
+    return Focus(path, content, defined, imported)
+
+
+def parse_chunk(value: object, at: int) -> Chunk:
+    """A chunk: a text, or an object with content (or text) and, if known, source (or path) and doc_id (or id)."""
+    if isinstance(value, str):
+        return Chunk(value)
+    if not isinstance(value, dict):
+        raise Invalid(f"chunks[{at}] is neither a text nor an object", "give texts, or {'source': …, 'content': …}")
+    content, source, doc_id = (_first(value, names, at) for names in (CONTENTS, SOURCES, IDS))
+    if content is None:
+        raise Invalid(f"chunks[{at}] has no content", "it must have a field content (or text)")
+    return Chunk(content, source, doc_id)
+
+
+def _first(value: dict[str, Any], names: tuple[str, ...], at: int) -> str | None:
+    name = next((name for name in names if value.get(name) is not None), None)
+    found = None if name is None else value[name]
+    return str(found) if name == "id" and isinstance(found, int) else _text(found, f"chunks[{at}].{name}")
+
+
+def _value(encoded: str) -> object:
+    """The value of a JSON text; a text that itself is written JSON (an object or a list) is read once more."""
+    value = json.loads(encoded)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            inner = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        is_focus = isinstance(inner, dict) and not set(inner) - set(FOCUS_FIELDS)
+        return inner if is_focus or isinstance(inner, list) else value
+    return value
+
+
+def _text(value: object, field: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise Invalid(f"{field} is not a text", "give a VARCHAR")
+    return value
+
+
+def _names(value: object, field: str) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise Invalid(f"{field} is not a list of texts", "for example ['Connector', 'catalogd::Registry']")
+    return tuple(value)
