@@ -29,12 +29,15 @@ ENDS_THE_LIST = (
     "on",
     "when",
 )
-BEFORE_ONE = ("table", "describe", "desc", "summarize", "show", "into")
+BEFORE_ONE = (
+    "table", "describe", "desc", "summarize", "show", "into", "pivot", "unpivot", "pivot_wider", "pivot_longer",
+    "update",
+)  # fmt: skip
 
 
 def check(words: Sequence[Token], closed: Sequence[Path]) -> None:
     """Raise Forbidden when a statement names a file inside a `closed` folder, or none that can be seen in its text."""
-    for text in [*_arguments(words), *_tables(words)]:
+    for text in [*_arguments(words), *tables(words)]:
         place, is_pattern = _place(text)
         above = is_pattern and any(place in folder.parents for folder in closed)
         if above or any(place == folder or folder in place.parents for folder in closed):
@@ -63,7 +66,7 @@ def _listed(function: str, words: Sequence[Token], at: int) -> Iterator[str]:
         at += 2
 
 
-def _tables(words: Sequence[Token]) -> Iterator[str]:
+def tables(words: Sequence[Token]) -> Iterator[str]:
     """Texts that stand where a table may stand: the engine reads files by them."""
     depth, lists = 0, set[int]()
     for before, word in zip([None, *words], words, strict=False):

@@ -6,12 +6,13 @@ writes, and put the filtered source where a version is asked for. Afterwards the
 outside the namespace.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from engine import change, duck, guard, tokens
+from engine import change, duck, guard, paths, tokens
 from engine.errors import Forbidden, Invalid, NotFound, nearest
 from engine.guard import Checked, Known
 from engine.storage.buckets import BUCKETS
@@ -20,6 +21,7 @@ from sql import words as word_list
 
 Name = tuple[str, str, str]  # bucket, schema, table or view
 LAKE = "lake"
+FILE = re.compile(r"[/\\:*]|\.\w+$")  # what makes a name one of a file
 PLAIN = (("", ""), ("", "main"), ("system", "main"), ("", "pg_catalog"))  # where the parser itself puts functions
 CATALOG_FUNCTIONS = {  # of the engine's catalog, which the namespace limits to what is seen
     "duckdb_databases", "duckdb_schemas", "duckdb_tables", "duckdb_views", "duckdb_columns", "duckdb_constraints",
@@ -91,6 +93,7 @@ def admit(cursor: duck.Cursor, sql: str, checked: Checked, place: tuple[str, str
         _check_tree(cursor, text, checked, space, known, [edit.text for edit in edits])
     else:
         _check_names(words, cursor)
+        _check_files(words, space)
     return text
 
 
@@ -107,6 +110,15 @@ def _check_functions(words: Sequence[Token], known: Known) -> None:
 def _check_function(name: str, known: Known) -> None:
     if name in known.taken and name not in reviewed() | CATALOG_FUNCTIONS and name not in known.ours:
         raise Forbidden(f"the function {name}() is not open to your role", "see lake.functions for what is")
+
+
+def _check_files(words: Sequence[Token], space: Space) -> None:
+    """Refuse names that the engine would take for files, in a statement that has no parse to be checked."""
+    known = {name.lower() for _, _, name in space.names}
+    named = [word.written for word in words if word.kind == "identifier" and FILE.search(word.written)]
+    for name in [*paths.tables(words), *named]:
+        if name.lower() not in known:
+            raise guard.missing_table(name)
 
 
 def _heads(words: Sequence[Token], space: Space, closed: Collection[str]) -> Iterator[Edit]:
@@ -303,6 +315,8 @@ def _check_table(node: Mapping[str, Any], space: Space, put: Collection[str]) ->
     if name.lower() in CLOSED_VIEWS:
         raise guard.missing_table(name)
     if not catalog and (not schema or schema.lower() in SYSTEM_SCHEMAS):
+        if FILE.search(name) and name.lower() not in {one.lower() for _, _, one in space.names}:
+            raise guard.missing_table(name)  # the engine would take it for a file
         return  # the search path leads into the namespace
     if any(duck.qualified(catalog, schema, name) in text for text in put):
         return

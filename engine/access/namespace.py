@@ -229,7 +229,7 @@ class Namespace:
 
     def search_path(self, place: tuple[str, str]) -> str:
         """The search path of a statement in that place. Raises NotFound for a catalog that is hidden."""
-        if place[0] not in (*BUCKETS, "lake"):
+        if place[0] not in (*BUCKETS, "lake") or place[1].lower() == LEDGER_SCHEMA:
             raise NotFound(f"{place[0]}.{place[1]} does not exist", "run show all tables")
         return path_of(self.locate(place), (self.catalog, "__catalog"))
 

@@ -1,5 +1,6 @@
 """Grants: what of an object is seen, and that the rest cannot be told from nothing."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from engine.access.objects import read
 from engine.errors import LakehouseError
 from engine.lake import Lake
 from engine.session import Session
+from lakehouse import open_lake
 from tests.asking import session_of
+from tests.conftest import FAST
 
 PEOPLE = """
 create or replace table people as
@@ -266,3 +269,61 @@ def test_an_editor_with_filters_makes_no_view(house: Lake) -> None:
     assert "in part" in answer(eve, "insert into people from people")
     assert "does not exist, or your profile may not make it" in answer(eve, "create table others as select 1")
     eve.run("drop table eve_table")
+
+
+OF_FILES = """
+from '{f}/x.csv'
+from "{f}/x.csv"
+select * from t, '{f}/x.csv' as y
+from t join '{f}/x.csv' as y on true
+describe '{f}/x.csv'
+summarize '{f}/x.csv'
+with q as (from '{f}/x.csv') from q
+from read_csv('{f}/x.csv')
+insert into t select 1, a from '{f}/x.csv'
+insert into t select 1, a from "{f}/x.csv"
+from glob('{f}/*')
+create table u as from '{f}/x.csv'
+delete from t using '{f}/x.csv' as y
+from '{f}/*.csv'
+from 'x.csv'
+update t set b = (select a from '{f}/x.csv')
+from sniff_csv('{f}/x.csv')
+from 'file://{f}/x.csv'
+merge into t using '{f}/x.csv' as y on true when matched then update set b = y.a
+pivot '{f}/x.csv' on a
+pivot_wider '{f}/x.csv' on a
+unpivot '{f}/x.csv' on a
+with q as (pivot '{f}/x.csv' on a) from q
+pivot (from '{f}/x.csv') on a
+update '{f}/x.csv' set a = 1
+from parquet_metadata('{f}/x.parquet')
+from read_text('{f}/x.csv')
+explain from '{f}/x.csv'
+"""
+
+
+@pytest.mark.parametrize("role", ["reader", "contributor", "editor"])
+def test_files_are_closed_to_everyone_below_admin(tmp_path: Path, role: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "x.csv").write_text("a\nkept apart\n")
+    (folder / "x.parquet").write_bytes(b"PAR1")
+    lake = open_lake(tmp_path / "home", settings=FAST, allowed=[folder])
+    lake.session().run("create table t as select 1 as a, 'x' as b")
+    lake.session().run('create table "odd.csv" as select 2 as a')
+    session = session_of(lake, "ann", role)
+    for sql in OF_FILES.strip().splitlines():
+        found = answer(session, sql.replace("{f}", str(folder)))
+        assert found.startswith(("[NOT_FOUND]", "[FORBIDDEN]", "[INVALID]")), (sql, found)
+        assert "kept apart" not in found
+    assert session.run('from "odd.csv"').rows() == [{"a": 2}]
+    assert session.run('select a as "t.a", b as "x/y" from t').rows() == [{"t.a": 1, "x/y": "x"}]
+    lake.close()
+
+
+def test_the_ledger_is_not_a_place_of_a_profile(house: Lake) -> None:
+    session = session_of(house, "whole", "editor", ("primary",))
+    for sql in ("use lakehouse", 'use "primary".lakehouse', "from lakehouse.ledger", 'use "primary"."LakeHouse"'):
+        assert answer(session, sql).startswith("[NOT_FOUND]"), sql
+    assert "NOT_FOUND" in answer(session, "from ledger")
