@@ -46,11 +46,11 @@ def _home(home: Path) -> str:
 
 
 def _model(home: Path) -> tuple[str, str, str]:
-    from engine.models.models import Models
+    from engine.models.models import Models, means_of
 
     def look() -> str:
         config = load(home).config.models
-        embedder = Models(home / "cache", default=config.embedder, threads=config.threads).embedder()
+        embedder = Models(means_of(home, config), default=config.embedder).embedder()
         return f"{embedder.model_id}, {embedder.dimension} dimensions, sha256 {embedder.sha256[:12]}"
 
     return _state("embedder", look)

@@ -89,6 +89,17 @@ class Models(Section):
 
     embedder: str = Field("minilm", description="the embedder of a corpus that names none")
     threads: int = Field(0, ge=0, le=256, description="threads of the embedder; 0 = one a core, at most 4")
+    folders: list[Path] = Field(
+        default_factory=list, description="where models of onnx:<folder> lie, beside <home>/models"
+    )
+    endpoints: list[str] = Field(
+        default_factory=lambda: ["http://127.0.0.1:11434"], description="base URLs that openai: and ollama: may call"
+    )
+    key_file: Path | None = Field(None, description="keys of endpoints, TOML, readable by its owner only")
+    request_seconds: float = Field(30, gt=0, description="time limit of one request to an endpoint")
+    request_tries: int = Field(4, ge=1, le=10, description="how often a request is tried")
+    request_texts: int = Field(64, ge=1, le=2048, description="texts of one request")
+    cache_bytes: int = Field(512 << 20, ge=0, description="vectors of texts kept on disk; 0 = none")
     question_cache: int = Field(4096, ge=0, description="question embeddings kept in memory")
 
 

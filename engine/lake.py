@@ -26,7 +26,8 @@ from engine.execution import Execution
 from engine.journal import Journal
 from engine.locks import WriteLock
 from engine.memory.playbook import Playbooks
-from engine.models.models import Models
+from engine.models.endpoint import Call
+from engine.models.models import Models, means_of
 from engine.revival import Revival
 from engine.search.corpora import Corpora
 from engine.session import Session
@@ -91,9 +92,8 @@ class Lake:
             self.cursor, flush_seconds=journal.flush_seconds, buffer=journal.buffer, clock=self.clock
         )
         models = self.config.models
-        self.models = Models(
-            self.home / "cache", default=models.embedder, threads=models.threads, kept=models.question_cache
-        )
+        means = means_of(self.home, models, self._record_call)
+        self.models = Models(means, models.embedder, models.question_cache, models.cache_bytes)
         self.corpora = Corpora(self)
         self.playbooks = Playbooks(self)
         self.profiles = Profiles(self)
@@ -101,6 +101,10 @@ class Lake:
         self.spaces = Spaces(self)
         self.containment = Containment(self)
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
+
+    def _record_call(self, call: Call) -> None:
+        with suppress(Busy, duck.Error):  # the journal tries again to write
+            self.journal.record("call", call.model, vars(call))
 
     def start(self) -> None:
         """Open another instance of the engine, in the place of one that has ended."""
@@ -276,6 +280,7 @@ class Lake:
             exits.callback(self.root.close)
             exits.callback(self.cursors.close)
             exits.callback(self.containment.close)
+            exits.callback(self.models.close)
             exits.callback(self.corpora.close)
             exits.callback(self._close_journal)
             self._stop_statements()

@@ -1,6 +1,7 @@
 """What an embedder is, and how one is opened by its URI."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from engine.errors import Invalid, nearest
+from engine.models.endpoint import Reach
 
 Cancelled = Callable[[], bool]
 Progress = Callable[[int, int], None]
@@ -56,15 +58,43 @@ class Embedder(Protocol):
         ...
 
 
-def _minilm(rest: str, cache: Path, threads: int) -> Embedder:
+@dataclass(frozen=True)
+class Means:
+    """What providers work with. `cache`: a folder for converted models, safe to delete."""
+
+    cache: Path
+    threads: int = 0  # worker threads of one `embed` call; 0 = one per core, at most 4
+    folders: tuple[Path, ...] = ()  # where models of `onnx:` may lie
+    reach: Reach = field(default_factory=Reach)
+
+
+def _minilm(rest: str, means: Means) -> Embedder:
     from engine.models.minilm import open_minilm
 
     if rest:
         raise Invalid(f"embedder 'minilm' takes no argument, found {rest!r}", "write 'minilm'")
-    return open_minilm(cache, threads)
+    return open_minilm(means.cache, means.threads)
 
 
-def _hashed(rest: str, cache: Path, threads: int) -> Embedder:
+def _onnx(rest: str, means: Means) -> Embedder:
+    from engine.models.folder import open_folder
+
+    return open_folder(rest, means.folders, means.threads)
+
+
+def _openai(rest: str, means: Means) -> Embedder:
+    from engine.models.remote import open_openai
+
+    return open_openai(rest, means.reach)
+
+
+def _ollama(rest: str, means: Means) -> Embedder:
+    from engine.models.remote import open_ollama
+
+    return open_ollama(rest, means.reach)
+
+
+def _hashed(rest: str, means: Means) -> Embedder:
     from engine.models.hashed import HashEmbedder
 
     if not (rest.isascii() and rest.isdigit() and 2 <= int(rest) <= 65_536):
@@ -72,16 +102,18 @@ def _hashed(rest: str, cache: Path, threads: int) -> Embedder:
     return HashEmbedder(int(rest))
 
 
-PROVIDERS: dict[str, Callable[[str, Path, int], Embedder]] = {"minilm": _minilm, "hash": _hashed}
+PROVIDERS: dict[str, Callable[[str, Means], Embedder]] = {
+    "minilm": _minilm, "onnx": _onnx, "openai": _openai, "ollama": _ollama, "hash": _hashed,
+}  # fmt: skip
 
 
-def open_embedder(uri: str, cache: Path, threads: int = 0) -> Embedder:
-    """Open the embedder named by `uri`: `minilm`, or `hash:<dimension>` (equal words only; for tests).
+def open_embedder(uri: str, means: Means) -> Embedder:
+    """Open the embedder named by `uri`: `minilm`, `onnx:<folder>`, `openai:<base URL>#<model>`, `ollama:<model>`, or
+    `hash:<dimension>` (equal words only; for tests).
 
-    `cache` is a folder for converted models, safe to delete. `threads` bounds the worker threads of one `embed` call
-    (0: one per core, at most 4). Raises Invalid for an unknown provider or a wrong argument.
+    Raises Invalid for an unknown provider or a wrong argument, and what the provider raises.
     """
     scheme, _, rest = uri.partition(":")
     if scheme not in PROVIDERS:
         raise Invalid(f"embedder {uri!r} names an unknown provider", nearest(scheme, PROVIDERS))
-    return PROVIDERS[scheme](rest, cache, threads)
+    return PROVIDERS[scheme](rest, means)

@@ -1,24 +1,43 @@
 """The models of one lakehouse: opened on first use, once each, and shared by all threads."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+from engine.config import Models as Settings
 from engine.models.cache import QuestionCache
-from engine.models.embedder import Embedder, open_embedder
+from engine.models.embedder import Embedder, Means, open_embedder
+from engine.models.endpoint import Call, Reach
+from engine.models.keys import Keys
+from engine.models.vector_cache import CachedEmbedder, VectorCache
+
+
+def means_of(home: Path, settings: Settings, told: Callable[[Call], None] = lambda call: None) -> Means:
+    """What the providers of a home work with. `told` hears of every call of an endpoint."""
+    reach = Reach(
+        tuple(settings.endpoints),
+        Keys(settings.key_file),
+        settings.request_seconds,
+        settings.request_tries,
+        settings.request_texts,
+        told,
+    )
+    return Means(home / "cache", settings.threads, (home / "models", *settings.folders), reach)
 
 
 class Models:
     """Hands out embedders by URI. Nothing is loaded before it is asked for."""
 
-    def __init__(self, cache: Path, default: str = "minilm", threads: int = 0, kept: int = 4096) -> None:
-        """`cache`: folder for converted models. `default`: the URI meant when none is named.
+    def __init__(self, means: Means, default: str = "minilm", kept: int = 4096, cache_bytes: int = 0) -> None:
+        """`default`: the URI meant when none is named. `kept`: question vectors kept per embedder in memory.
 
-        `threads`: of one `embed` call; 0 = one per core, at most 4. `kept`: question vectors kept per embedder.
+        `cache_bytes`: vectors of texts kept on disk, for all embedders but `hash`; 0 = none.
         """
-        self.cache = cache
+        self.means = means
         self.default = default
-        self.threads = threads
         self.kept = kept
+        self._cache_bytes = cache_bytes
+        self._vectors: VectorCache | None = None
         self._embedders: dict[str, Embedder] = {}
         self._questions: dict[str, QuestionCache] = {}
         self._opening = threading.Lock()
@@ -31,8 +50,21 @@ class Models:
             with self._opening:
                 found = self._embedders.get(name)
                 if found is None:
-                    found = self._embedders[name] = open_embedder(name, self.cache, self.threads)
+                    found = self._embedders[name] = self._cached(name, open_embedder(name, self.means))
         return found
+
+    def _cached(self, uri: str, embedder: Embedder) -> Embedder:
+        if not self._cache_bytes or uri.startswith("hash:"):
+            return embedder
+        if self._vectors is None:
+            self._vectors = VectorCache(self.means.cache / "vectors.sqlite3", self._cache_bytes)
+        return CachedEmbedder(embedder, self._vectors)
+
+    def close(self) -> None:
+        """Close what is open."""
+        with self._opening:
+            if self._vectors is not None:
+                self._vectors.close()
 
     def questions(self, model: Embedder | str | None = None) -> QuestionCache:
         """The question cache around an embedder, or around that of a URI; one per embedder."""

@@ -8,11 +8,12 @@ import pytest
 
 from engine.errors import Invalid, TimedOut
 from engine.models import Embedder, Models, models, open_embedder
+from engine.models.embedder import Means
 
 
 @pytest.fixture
 def hashed(tmp_path: Path) -> Embedder:
-    return open_embedder("hash:256", tmp_path)
+    return open_embedder("hash:256", Means(tmp_path))
 
 
 def test_hashed_texts_are_near_when_they_share_words(hashed: Embedder) -> None:
@@ -25,7 +26,7 @@ def test_hashed_texts_are_near_when_they_share_words(hashed: Embedder) -> None:
 
 
 def test_hashed_vectors_never_change(hashed: Embedder) -> None:
-    row = open_embedder("hash:8", Path()).embed(["forklift operator forklift"])[0]
+    row = open_embedder("hash:8", Means(Path())).embed(["forklift operator forklift"])[0]
     np.testing.assert_allclose(row * 5**0.5, [0, 0, 0, -1, 0, 2, 0, 0], atol=1e-6)
 
 
@@ -46,18 +47,18 @@ def test_hashed_cancel_and_progress(hashed: Embedder) -> None:
 
 
 def test_embedders_differ_by_digest(hashed: Embedder, tmp_path: Path) -> None:
-    other = open_embedder("hash:32", tmp_path)
+    other = open_embedder("hash:32", Means(tmp_path))
     assert (hashed.model_id, other.model_id) == ("hash-256", "hash-32")
     assert len(hashed.sha256) == 64
     assert hashed.sha256 != other.sha256
-    assert hashed.sha256 == open_embedder("hash:256", tmp_path).sha256
+    assert hashed.sha256 == open_embedder("hash:256", Means(tmp_path)).sha256
 
 
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
         ("minilmm", r"\[INVALID\] embedder 'minilmm' names an unknown provider; did you mean 'minilm'\?"),
-        ("", r"embedder '' names an unknown provider; known: hash, minilm"),
+        ("", r"embedder '' names an unknown provider; known: hash, minilm, ollama, onnx, openai"),
         ("minilm:large", "embedder 'minilm' takes no argument, found 'large'; write 'minilm'"),
         ("hash", "embedder 'hash:' has no dimension; write 'hash:<dimension>'"),
         ("hash:many", "embedder 'hash:many' has no dimension"),
@@ -66,11 +67,11 @@ def test_embedders_differ_by_digest(hashed: Embedder, tmp_path: Path) -> None:
 )
 def test_wrong_uris(uri: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=message):
-        open_embedder(uri, tmp_path)
+        open_embedder(uri, Means(tmp_path))
 
 
 def test_one_embedder_and_one_question_cache_per_uri(tmp_path: Path) -> None:
-    shop = Models(tmp_path, default="hash:16", kept=3)
+    shop = Models(Means(tmp_path), default="hash:16", kept=3)
     assert shop.embedder() is shop.embedder("hash:16") is shop.questions().embedder
     assert shop.embedder("hash:8") is not shop.embedder()
     assert shop.questions("hash:16") is shop.questions() is shop.questions(shop.embedder())
@@ -83,15 +84,15 @@ def test_two_threads_open_an_embedder_once(tmp_path: Path, monkeypatch: pytest.M
     opened: list[str] = []
     second = threading.Event()
 
-    def opening(uri: str, cache: Path, threads: int) -> Embedder:
+    def opening(uri: str, means: Means) -> Embedder:
         opened.append(uri)
         if len(opened) == 2:
             second.set()
         second.wait(0.3)  # would let another thread in, if it could come in
-        return open_embedder(uri, cache, threads)
+        return open_embedder(uri, means)
 
     monkeypatch.setattr(models, "open_embedder", opening)
-    shop, got = Models(tmp_path, default="hash:16"), []
+    shop, got = Models(Means(tmp_path), default="hash:16"), []
     threads = [threading.Thread(target=lambda: got.append(shop.embedder())) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -103,5 +104,5 @@ def test_two_threads_open_an_embedder_once(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_nothing_is_loaded_before_it_is_asked_for(tmp_path: Path) -> None:
-    Models(tmp_path / "cache")
+    Models(Means(tmp_path / "cache"))
     assert not (tmp_path / "cache").exists()

@@ -1,0 +1,92 @@
+"""A model endpoint of the tests: the standard library's server with switches for everything that goes wrong."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from engine.models.hashed import HashEmbedder
+
+DIMENSION = 16
+
+
+class Fake(ThreadingHTTPServer):
+    """Answers /v1/embeddings and /api/embed. `plan`: what the next requests get instead, in order."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.plan: list[str] = []
+        self.seen: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.embedder = HashEmbedder(DIMENSION)
+        self.dimension = DIMENSION
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Fake
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.seen.append(body)
+        self.server.keys.append(self.headers.get("authorization"))
+        what = self.server.plan.pop(0) if self.server.plan else "ok"
+        if what.isdigit():
+            self._send(int(what), b'{"error": {"message": "sk-secret is wrong"}}')
+        elif what == "hang":
+            time.sleep(3)
+            self._send(200, b"{}")
+        elif what == "garbage":
+            self._send(200, b"<html>not json")
+        elif what == "list":
+            self._send(200, b"[1, 2]")
+        else:
+            self._send(200, json.dumps(self._answer(body, what)).encode())
+
+    def _answer(self, body: dict[str, Any], what: str) -> dict[str, Any]:
+        rows = self.server.embedder.embed(body["input"]).tolist()
+        rows = [row[: self.server.dimension] for row in rows]
+        if what == "nan":
+            rows[0][0] = float("nan")
+        if what == "zero":
+            rows[0] = [0.0] * len(rows[0])
+        if what == "few":
+            rows = rows[:-1]
+        if what == "ragged":
+            rows[0] = rows[0][:-1]
+        if self.path == "/api/embed":
+            return {"embeddings": rows, "prompt_eval_count": 7}
+        data = [{"index": at, "embedding": row} for at, row in enumerate(rows)]
+        return {"data": data[::-1], "usage": {"total_tokens": 3 * len(rows)}}  # the order is that of the index
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        if status == 429:
+            self.send_header("retry-after", "0.1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        return
+
+
+@contextmanager
+def running() -> Iterator[Fake]:
+    fake = Fake()
+    thread = threading.Thread(target=fake.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield fake
+    finally:
+        fake.shutdown()
+        thread.join()
+        fake.server_close()
