@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+# Compiled for this processor, so never from or into a cache that another machine may share.
+GRAPH = if command -v uv >/dev/null; then uv pip install -q --no-cache --python $(BIN)/python hnswlib -c constraints.txt; \
+ else $(BIN)/python -m pip install -q --disable-pip-version-check --no-cache-dir hnswlib -c constraints.txt; fi
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-all check format install clean
@@ -22,6 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -e '.[dev]' -c constraints.txt; \
 	 else $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]' -c constraints.txt; fi
+	@$(GRAPH) 2>/dev/null || echo "hnswlib was not compiled (Debian: apt-get install g++ python3-dev); usearch takes its place. rm $(STAMP) tries again."
 	@touch $(STAMP)
 
 install: $(STAMP)

@@ -26,7 +26,7 @@ from sql import scripts
 SEED = 42
 SHOWN_ROWS = 5
 QUESTION = "forklift operator with OSHA-10 in IL"
-PARAPHRASE = "lift truck driver holding an OSHA 10-hour card, Illinois"
+PARAPHRASE = "forklift driver with an OSHA-10 card in Illinois"
 UNRELATED = "registered nurse for a clinic"
 FILES = {
     "workers.csv": "copy (from workers order by worker_id) to '{}' (format csv, header)",
@@ -163,9 +163,9 @@ class Walk:
         worker = self.worker_to_prove(before)
         self.show(f"select status from playbook_record('{QUESTION}', 'resumes', '{worker}', 1.0)")
         self.title("The same need in other words, before and after")
-        after = self.ranks(PARAPHRASE, "classic")
+        after = self.ranks(PARAPHRASE, "robust")
         click.echo(f"{PARAPHRASE!r}:\n  {worker} was at rank {before[worker]}, now at rank {after[worker]}.")
-        same = self.answer(UNRELATED, "off") == self.answer(UNRELATED, "classic")
+        same = self.answer(UNRELATED, "off") == self.answer(UNRELATED, "robust")
         click.echo(f"{UNRELATED!r}:\n  {'not changed by it: the same rows, scores and order.' if same else 'CHANGED.'}")
         self.show(
             f"select _rank, _score, id, _explain ->> '$.playbook.query' as learned_from\n"

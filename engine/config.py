@@ -111,6 +111,14 @@ class Search(Section):
     max_k: int = Field(10_000, ge=1, description="largest k")
     question_bytes: int = Field(200_000, ge=100, description="longest question")
     batch_rows: int = Field(2048, ge=1, description="documents chunked and embedded at a time")
+    engine: Literal["auto", "exact", "hnswlib", "usearch", "compact"] = Field(
+        "auto", description="vector index; auto = hnswlib, else usearch, and compact for very large corpora"
+    )
+    exact_rows: int = Field(20_000, ge=1, description="chunks below which a corpus is compared exactly, without index")
+    compact_rows: int = Field(500_000, ge=1, description="chunks from which binary codes take the place of a graph")
+    recall_floor: float = Field(0.95, ge=0, le=1, description="recall@10 that an index must reach to become live")
+    history: int = Field(50, ge=1, le=1000, description="generations of a corpus that rollback_index can go back to")
+    build_threads: int = Field(0, ge=0, le=1024, description="threads that build an index; 0 = all cores but one")
 
 
 class Relevance(Section):

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,17 @@ class Journal:
             entry = self._entry(kind, subject, body, actor, None)
         cursor.execute(INSERT, list(entry.row()))
 
+    def record_all_within(
+        self, cursor: duck.Cursor, kind: str, told: Sequence[tuple[str | None, dict[str, Any]]], actor: str | None
+    ) -> None:
+        """Append an entry for each (subject, body) in the caller's transaction on the control plane."""
+        with self._lock:
+            entries = [self._entry(kind, subject, body, actor, None) for subject, body in told]
+        if len(entries) == 1:
+            cursor.execute(INSERT, list(entries[0].row()))
+        elif entries:
+            _insert(cursor, entries)
+
     def _entry(
         self, kind: str, subject: str | None, body: dict[str, Any] | None, actor: str | None, statement_id: str | None
     ) -> Entry:
@@ -131,12 +142,9 @@ class Journal:
                 batch = list(self._pending)
             if not batch:
                 return
-            columns = zip(*(entry.row() for entry in batch), strict=True)
-            arrays = [pa.array(values, kind) for values, kind in zip(columns, COLUMNS.values(), strict=True)]
             cursor = self._cursor()
             try:
-                cursor.register(BATCH, pa.table(arrays, names=list(COLUMNS)))
-                cursor.execute(INSERT_BATCH)
+                _insert(cursor, batch)
             finally:
                 cursor.close()
             self._forget(batch)
@@ -172,6 +180,13 @@ class Journal:
             except (duck.Error, RuntimeError):
                 # The entries stay in memory and readable; the next round tries again (a full disk, say).
                 time.sleep(self._flush_seconds)
+
+
+def _insert(cursor: duck.Cursor, entries: Sequence[Entry]) -> None:
+    columns = zip(*(entry.row() for entry in entries), strict=True)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, COLUMNS.values(), strict=True)]
+    cursor.register(BATCH, pa.table(arrays, names=list(COLUMNS)))
+    cursor.execute(INSERT_BATCH)
 
 
 def _clean(text: str | None) -> str | None:

@@ -25,7 +25,7 @@ from engine.errors import Busy, Conflict, Internal, Invalid, LakehouseError
 from engine.execution import Execution
 from engine.journal import Journal
 from engine.locks import WriteLock
-from engine.memory.playbook import Playbooks
+from engine.memory.playbooks import Playbooks
 from engine.models.endpoint import Call
 from engine.models.models import Models, means_of
 from engine.revival import Revival

@@ -1,13 +1,16 @@
-"""Kernels of the area memory: outcomes that are recorded and taken back."""
+"""Kernels of the area memory: outcomes that are recorded and taken back, and what they are worth."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from udfs.kernel import Call, kernel
+from engine.memory.imports import Import
+from engine.memory.lift import lift
+from udfs.kernel import Call, Row, batch_kernel, kernel
 
 DONE = "STRUCT(playbook_id VARCHAR, status VARCHAR)[]"
 
 
-@kernel("_playbook_record", "VARCHAR, VARCHAR, VARCHAR, DOUBLE, VARCHAR, VARCHAR", DONE, "records")
+@kernel("_playbook_record", "VARCHAR, VARCHAR, VARCHAR, DOUBLE, VARCHAR, VARCHAR, BOOLEAN", DONE, "records")
 def playbook_record(
     call: Call,
     query: str | None,
@@ -16,9 +19,11 @@ def playbook_record(
     score: float | None,
     role: str | None,
     note: str | None,
+    allow_missing: bool | None,
 ) -> list[dict[str, Any]]:
     """Record an outcome; one row."""
-    made, status = call.lake.playbooks.record(query, corpus, id, score, role, note, call.session.reach)
+    given = (query, corpus, id, score, role, note)
+    made, status = call.lake.playbooks.record(given, call.session.reach, allow_missing=bool(allow_missing))
     return [{"playbook_id": made, "status": status}]
 
 
@@ -29,4 +34,44 @@ def playbook_retract(call: Call, query: str | None, corpus: str | None, id: str 
     return [{"playbook_id": gone, "status": status}]
 
 
-KERNELS = [playbook_record, playbook_retract]
+@kernel("_playbook_supersede", "VARCHAR, VARCHAR, VARCHAR, VARCHAR, DOUBLE", DONE, "records")
+def playbook_supersede(
+    call: Call, playbook_id: str | None, query: str | None, corpus: str | None, id: str | None, score: float | None
+) -> list[dict[str, Any]]:
+    """Put an outcome in the place of another; one row."""
+    given = (query, corpus, id, score, None, None)
+    made, status = call.lake.playbooks.supersede(playbook_id, given, call.session.reach)
+    return [{"playbook_id": made, "status": status}]
+
+
+@kernel(
+    "_playbook_import",
+    "VARCHAR",
+    'STRUCT("index" BIGINT, playbook_id VARCHAR, status VARCHAR, error VARCHAR)[]',
+    "records",
+)
+def playbook_import(call: Call, rows: str | None) -> list[dict[str, Any]]:
+    """Record the outcomes that a query selects; one row each."""
+    return Import(call.lake, call.session, call.statement).run(rows)
+
+
+@kernel(
+    "_playbook_lift",
+    "VARCHAR[], BIGINT",
+    "STRUCT(corpus VARCHAR, questions BIGINT, ndcg_off DOUBLE, ndcg_on DOUBLE, mrr_off DOUBLE, mrr_on DOUBLE, "
+    "helped BIGINT, hurt BIGINT)[]",
+    "reads",
+)
+def playbook_lift(call: Call, corpora: list[str] | None, sample: int | None) -> list[dict[str, Any]]:
+    """What the outcomes of each corpus are worth to each other; one row a corpus that has some."""
+    names = [name for name in corpora if name is not None] if corpora is not None else None
+    return [vars(one) for one in lift(call.lake, call.session.reach, names, sample, call.check)]
+
+
+@batch_kernel("_playbook_answer", "VARCHAR, VARCHAR", "VARCHAR", "reads")
+def playbook_answer(call: Call, rows: list[Row]) -> Sequence[Any]:
+    """Whether the answers of outcomes are there or gone."""
+    return call.lake.playbooks.answers(rows)
+
+
+KERNELS = [playbook_record, playbook_retract, playbook_supersede, playbook_import, playbook_lift, playbook_answer]

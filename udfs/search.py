@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from engine.errors import Invalid
-from engine.search import answer, matrix
+from engine.search import answer, matrix, recall
+from engine.search.builds import Build
 from engine.search.corpora import Definition
 from engine.search.indexing import Indexer, Outcome
-from engine.search.matrix import Method, Question, Request
+from engine.search.matrix import Question, Request
+from engine.search.vectors.choosing import Wish
 from udfs.kernel import Call, Row, batch_kernel, kernel
 
 HITS = (
@@ -26,6 +28,9 @@ REFRESHED = (
     "STRUCT(corpus VARCHAR, status VARCHAR, added BIGINT, updated BIGINT, deleted BIGINT, unchanged BIGINT, "
     "failed BIGINT, seconds DOUBLE)[]"
 )
+
+SWAPPED = "STRUCT(corpus VARCHAR, status VARCHAR, generation VARCHAR, previous VARCHAR)[]"
+MOST_QUERIES = 10_000
 
 
 @kernel(
@@ -82,6 +87,72 @@ def drop_corpus(call: Call, corpus: str | None) -> list[dict[str, Any]]:
     return [{"corpus": corpus, "status": "dropped", "deleted": documents, **none, "seconds": 0.0}]
 
 
+@kernel(
+    "_build_index",
+    "VARCHAR, VARCHAR, BIGINT, BIGINT, BOOLEAN",
+    "STRUCT(corpus VARCHAR, status VARCHAR, generation VARCHAR, engine VARCHAR, recall DOUBLE, reason VARCHAR, "
+    "seconds DOUBLE)[]",
+    "writes",
+)
+def build_index(
+    call: Call, corpus: str | None, engine: str | None, m: int | None, ef_construction: int | None, wait: bool | None
+) -> list[dict[str, Any]]:
+    """Begin to build an index, or build it; one row."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    builds = call.lake.corpora.builds
+    begun = builds.start(name, Wish(engine, m, ef_construction), call.session.profile)
+    if isinstance(begun, Build):
+        begun = builds.wait(begun, call.check, call.progress) if wait else begun.begun()
+    return [{"corpus": name, **vars(begun)}]
+
+
+@kernel("_cancel_build", "VARCHAR", "STRUCT(corpus VARCHAR, status VARCHAR, generation VARCHAR)[]", "writes")
+def cancel_build(call: Call, corpus: str | None) -> list[dict[str, Any]]:
+    """Stop the build of an index; one row."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    build = call.lake.corpora.builds.cancel(name)
+    status = "unchanged" if build is None or build.built is not None else "cancelled"
+    return [{"corpus": name, "status": status, "generation": build.manifest.generation if build else None}]
+
+
+@kernel("_promote_index", "VARCHAR, VARCHAR, VARCHAR", SWAPPED, "writes")
+def promote_index(call: Call, corpus: str | None, generation: str | None, note: str | None) -> list[dict[str, Any]]:
+    """Make a generation live; one row."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    return [{"corpus": name, **vars(call.lake.corpora.promote(name, generation, note, call.session.profile))}]
+
+
+@kernel("_rollback_index", "VARCHAR", SWAPPED, "writes")
+def rollback_index(call: Call, corpus: str | None) -> list[dict[str, Any]]:
+    """Make the generation before live again; one row."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    return [{"corpus": name, **vars(call.lake.corpora.rollback(name, call.session.profile))}]
+
+
+@kernel(
+    "_measure_recall",
+    "VARCHAR, BIGINT, BIGINT",
+    "STRUCT(corpus VARCHAR, engine VARCHAR, parameters VARCHAR, recall DOUBLE, p50_ms DOUBLE, p95_ms DOUBLE, "
+    "build_seconds DOUBLE, promoted BOOLEAN)[]",
+    "reads",
+)
+def measure_recall(call: Call, corpus: str | None, k: int | None, queries: int | None) -> list[dict[str, Any]]:
+    """Compare the live index with exact search; one row."""
+    request = Request("vector", (corpus or "",), _number(k, 10))
+    request.check(call.lake.config.search.max_k)
+    asked = _number(queries, 100)
+    if not 1 <= asked <= MOST_QUERIES:
+        raise Invalid(f"queries is {asked}", f"it must be within 1 and {MOST_QUERIES}")
+    scope = matrix.scope_of(call.lake, request, call.session.reach)
+    live = scope.generations[0]
+    exam = recall.set_exam(live, scope.masks[live.corpus], request.k, asked, call.check)
+    graph = live.manifest.graph
+    parameters = json.dumps(graph.parameters if graph else {}, sort_keys=True)
+    seconds = call.lake.corpora.build_seconds(live)
+    facts = {"corpus": live.corpus, "engine": live.manifest.engine, "parameters": parameters}
+    return [{**facts, **vars(exam.take(call.check)), "build_seconds": seconds, "promoted": True}]
+
+
 def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -> list[list[dict[str, object]]]:
     """Answer every row; rows with the same request are answered together, an equal question only once."""
     answers: list[list[dict[str, object]]] = [[] for _ in rows]
@@ -132,24 +203,28 @@ def _weights(encoded: str | None) -> tuple[tuple[str, float], ...]:
     return tuple(sorted((str(name), float(weight)) for name, weight in value.items()))
 
 
-def _plain(method: Method) -> Any:
-    def request(row: Row) -> Request | None:
-        query, corpora, k, predicate = row[:4]
-        return None if query is None else Request(method, _names(corpora), _number(k, 10), filter=predicate)
-
-    return request
-
-
-@batch_kernel("_vector_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR", HITS, "reads")
+@batch_kernel("_vector_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, BOOLEAN, BIGINT, VARCHAR", HITS, "reads")
 def vector_search(call: Call, rows: list[Row]) -> Sequence[Any]:
     """Search by meaning."""
-    return _searched(call, rows, [_plain("vector")(row) for row in rows])
+
+    def request(row: Row) -> Request | None:
+        query, corpora, k, predicate, exact, ef, generation = row
+        return None if query is None else Request(
+            "vector", _names(corpora), _number(k, 10), filter=predicate, exact=bool(exact), ef=ef, generation=generation
+        )  # fmt: skip
+
+    return _searched(call, rows, [request(row) for row in rows])
 
 
 @batch_kernel("_text_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR", HITS, "reads")
 def text_search(call: Call, rows: list[Row]) -> Sequence[Any]:
     """Search by words."""
-    return _searched(call, rows, [_plain("text")(row) for row in rows])
+
+    def request(row: Row) -> Request | None:
+        query, corpora, k, predicate = row
+        return None if query is None else Request("text", _names(corpora), _number(k, 10), filter=predicate)
+
+    return _searched(call, rows, [request(row) for row in rows])
 
 
 @batch_kernel("_hybrid_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, DOUBLE, BIGINT, BIGINT, VARCHAR", HITS, "reads")
@@ -159,7 +234,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> Sequence[Any]:
     def request(row: Row) -> Request | None:
         query, corpora, k, predicate, alpha, rrf_k, depth, playbook = row
         return None if query is None else Request(
-            "hybrid", _names(corpora), _number(k, 10), None, predicate, alpha, _number(rrf_k, 60),
+            "hybrid", _names(corpora), _number(k, 10), None, predicate, alpha, rrf_k,
             _number(depth, matrix.DEFAULT_DEPTH), playbook=playbook or "off",
         )  # fmt: skip
 
@@ -203,4 +278,7 @@ def ask(
     return [answer.ask(call.lake, str(text), request, model, call.session.reach)]
 
 
-KERNELS = [create_corpus, refresh_corpus, drop_corpus, vector_search, text_search, hybrid_search, matrix_search, ask]
+KERNELS = [
+    create_corpus, refresh_corpus, drop_corpus, build_index, cancel_build, promote_index, rollback_index,
+    measure_recall, vector_search, text_search, hybrid_search, matrix_search, ask,
+]  # fmt: skip

@@ -13,7 +13,8 @@ from engine.models.embedder import Embedder
 from engine.search import chunks, generation, segment
 from engine.search.generation import Generation, Manifest, Part
 from engine.search.segment import Contents, digest
-from engine.search.vectors import Vectors
+from engine.search.vectors import stored
+from engine.search.vectors.protocol import Vectors
 
 Progress = Callable[[int, int, str], None]
 FOLD_DELTA, FOLD_DEAD = 0.2, 0.3  # a refresh writes everything anew above these shares of delta and of dead rows
@@ -74,6 +75,7 @@ def embed(task: Task, cut_chunks: pa.Table, known: dict[bytes, NDArray[np.float3
         cancelled=task.cancelled,
         progress=lambda done, total: task.progress(done, total, "chunks embedded"),
     )
+    stored.refuse_unusable(made, task.embedder.dimension)
     found = {shas[position]: vector for position, vector in zip(new, made, strict=True)}
     vectors = np.empty((len(shas), task.embedder.dimension), np.float32)
     for position, sha in enumerate(shas):
@@ -86,8 +88,7 @@ def vectors_by_sha(live: Generation) -> dict[bytes, NDArray[np.float32]]:
     known: dict[bytes, NDArray[np.float32]] = {}
     for part in live.segments:
         shas = part.chunks.column("sha").to_pylist()
-        vectors = part.vectors.rows(np.arange(len(shas)))
-        known.update(zip(shas, vectors, strict=True))
+        known.update(zip(shas, part.vectors, strict=True))
     return known
 
 

@@ -3,23 +3,27 @@
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
+from engine import duck
 from engine.access.profiles import Profile
 from engine.errors import Busy, Conflict, Forbidden, Invalid, NotFound, nearest
-from engine.search import generation
-from engine.search.generation import Generation, Manifest
+from engine.search import generation, history
+from engine.search.builds import Builds
+from engine.search.generation import Generation, Manifest, Shared
 from engine.storage.buckets import blobs
 
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-KEEP_GENERATIONS = 3  # the live one and those that readers may still hold or that a rollback may want
+BRIEF_SECONDS = 1.0  # longer than a swap takes, shorter than a refresh
+WAIT_SECONDS = 0.05  # between two looks at whether a wait for a corpus has become pointless
 LONGEST_NAME = 200
 COLUMNS = "corpus, description, source, id_column, text_column, metadata, embedder, chunk_size, refresh, owner"
 
@@ -44,6 +48,15 @@ class Definition:
         return list(vars(self).values())
 
 
+@dataclass(frozen=True)
+class Swap:
+    """What became live, instead of what."""
+
+    status: str  # promoted, rolled_back, unchanged
+    generation: str | None
+    previous: str | None
+
+
 class Corpora:
     """All corpora. Generations are opened when first searched and shared by all readers."""
 
@@ -51,9 +64,14 @@ class Corpora:
         """Made by the lake, before its SQL is installed."""
         self._lake = lake
         self._open: dict[str, Generation] = {}
+        self._shared = Shared(WeakValueDictionary(), WeakValueDictionary())
         self._known: dict[str, Definition] | None = None  # by name; this process is the only one that changes them
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._free = threading.Condition(self._lock)
         self._building: set[str] = set()
+        self._last_names: dict[str, int] = {}  # numbers that were given to generations which have no row yet
+        self.builds = Builds(lake, self)
 
     # -- definitions ---------------------------------------------------------------------------------------------------
 
@@ -106,20 +124,49 @@ class Corpora:
             found = self._open.get(corpus)
         if found is not None:
             return found
+        with self._opening:  # one reader opens it, the others wait
+            with self._lock:
+                found = self._open.get(corpus)
+            if found is not None:
+                return found
+            with self._lake.control() as cursor:
+                name = history.live(cursor, corpus)
+                entry = history.entry(cursor, corpus, name) if name else None
+            if entry is None:
+                self.definition(corpus)
+                raise NotFound(f"corpus {corpus!r} has no live index", f"run refresh_corpus({corpus!r})")
+            opened = self.opened(generation.parse(entry.manifest))
+            with self._lock:
+                return self._open.setdefault(corpus, opened)
+
+    def opened(self, manifest: Manifest) -> Generation:
+        """A generation, live or not, open. What is open already is shared."""
+        opened = Generation(self.folder(manifest.corpus), manifest, self._shared)
+        if opened.lacking:
+            self.builds.record_lacking(manifest, opened.lacking)
+        return opened
+
+    def generation(self, corpus: str, name: str) -> Generation:
+        """A named generation of a corpus. Raises NotFound, or Conflict while it is being built."""
+        current = self.live(corpus)
+        if current.name == name:
+            return current
+        with self._lake.control() as cursor:
+            entry = history.entry(cursor, corpus, name)
+        _refuse_unfinished(corpus, entry)
+        return self.opened(generation.parse(entry.manifest))
+
+    def build_seconds(self, opened: Generation) -> float | None:
+        """How long the index of a generation took; None when it has none of its own."""
         with self._lake.control() as cursor:
             row = cursor.execute(
-                "select manifest from control.live join control.generation using (corpus, generation) where corpus = ?",
-                [corpus],
+                "select build_seconds from control.generation where corpus = ? and generation = ?",
+                [opened.corpus, opened.manifest.graph.folder if opened.manifest.graph else opened.name],
             ).fetchone()
-        if row is None:
-            self.definition(corpus)
-            raise NotFound(f"corpus {corpus!r} has no live index", f"run refresh_corpus({corpus!r})")
-        opened = Generation(self.folder(corpus), generation.parse(row[0]), {})
-        with self._lock:
-            return self._open.setdefault(corpus, opened)
+        return float(row[0]) if row and row[0] is not None else None
 
-    def chosen(self, names: list[str] | None, reach: Profile) -> list[Generation]:
-        """The live generations of the named corpora, or of all that a profile sees.
+    def chosen(self, names: list[str] | None, reach: Profile, named: str | None = None) -> list[Generation]:
+        """The live generations of the named corpora, or of all that a profile sees; or a `named` one of one corpus.
 
         Raises NotFound for one that is not there or hidden, Invalid for an empty list.
         """
@@ -129,6 +176,10 @@ class Corpora:
         for name in names or ():
             if name not in seen:
                 raise NotFound(f"corpus {name!r} does not exist", nearest(name, seen))
+        if named is not None:
+            if names is None or len(set(names)) != 1:
+                raise Invalid("a generation is one of one corpus", "name it, for example corpora := ['resumes']")
+            return [self.generation(names[0], named)]
         return [self.live(name) for name in dict.fromkeys(names if names is not None else seen)]
 
     def changed_by(self, corpus: str | None, reach: Profile) -> str:
@@ -142,31 +193,37 @@ class Corpora:
         return name
 
     @contextmanager
-    def building(self, corpus: str) -> Iterator[None]:
-        """Only one build of a corpus at a time; raises Busy."""
+    def building(self, corpus: str, pointless: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Only one change of a corpus at a time; waits until that is `pointless` (a second), then raises Busy."""
+        until = time.monotonic() + BRIEF_SECONDS
         with self._lock:
-            if corpus in self._building:
-                raise Busy(f"corpus {corpus!r} is being built", "wait for it; lake.statements shows how far it is")
+            while corpus in self._building:
+                if pointless() if pointless else time.monotonic() > until:
+                    raise Busy(f"corpus {corpus!r} is being built", "wait for it; lake.statements shows how far it is")
+                self._free.wait(WAIT_SECONDS)
             self._building.add(corpus)
         try:
             yield
         finally:
             with self._lock:
                 self._building.discard(corpus)
+                self._free.notify_all()
 
     def next_name(self, corpus: str) -> str:
-        """The name of the next generation: g000001, g000002 …"""
+        """The name of the next generation: g000001, g000002 … Every name is given once."""
         with self._lake.control() as cursor:
             row = cursor.execute("select max(generation) from control.generation where corpus = ?", [corpus]).fetchone()
-        last = str(row[0]) if row and row[0] else "g000000"
-        return f"g{int(last[1:]) + 1:06d}"
+        with self._lock:
+            last = max(int(str(row[0])[1:]) if row and row[0] else 0, self._last_names.get(corpus, 0))
+            self._last_names[corpus] = last + 1
+        return f"g{last + 1:06d}"
 
     def swap(self, definition: Definition, manifest: Manifest, facts: dict[str, int], why: str, actor: str) -> None:
         """Make a written generation live: one transaction with its row, the definition and the pointer."""
         corpus, name = definition.corpus, manifest.generation
+        opened = self.opened(manifest)  # first, so that nothing becomes live that cannot be opened
         chunks = sum(part.chunks for part in manifest.parts)
         with self._lake.control() as cursor:
-            previous = cursor.execute("select generation from control.live where corpus = ?", [corpus]).fetchone()
             cursor.execute(
                 f"insert or replace into control.corpus ({COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 definition.row(),
@@ -176,43 +233,95 @@ class Corpora:
                 "values (?, ?, ?, ?, ?, ?, ?)",
                 [name, corpus, manifest.documents, chunks, facts["duplicates"], facts["failed"], manifest.text()],
             )
-            cursor.execute("insert or replace into control.live (corpus, generation) values (?, ?)", [corpus, name])
-            body = {"generation": name, "previous": previous[0] if previous else None, "why": why, **facts}
-            self._lake.journal.record_within(cursor, "swap", corpus, body, actor)
+            self._advance(cursor, corpus, name, {"why": why, **facts}, actor)
+        self._follow(opened)
+        self.builds.consider(manifest)
+
+    def advance(self, opened: Generation, body: dict[str, object], actor: str | None) -> str | None:
+        """Make an open generation, whose row is there, live; returns the one before. Within `building`."""
+        with self._lake.control() as cursor:
+            previous = self._advance(cursor, opened.corpus, opened.name, body, actor)
+            cursor.execute(
+                "update control.generation set status = 'served', reason = ? where corpus = ? and generation = ?",
+                [body.get("note"), opened.corpus, opened.name],
+            )
+        self._follow(opened)
+        return previous
+
+    def _advance(
+        self, cursor: duck.Cursor, corpus: str, name: str, body: dict[str, object], actor: str | None
+    ) -> str | None:
+        limit = self._lake.config.search.history
+        previous = history.advance(cursor, corpus, name, str(body["why"]), limit)
+        entry = {"generation": name, "previous": previous, **body}
+        self._lake.journal.record_within(cursor, "swap", corpus, entry, actor)
+        return previous
+
+    def _follow(self, opened: Generation) -> None:
+        """Let new readers have what the pointer names now, and forget what nobody may want any more."""
         with self._lock:
             self._known = None
-            current = self._open.get(corpus)
-            shared = (
-                {part.folder: segment for part, segment in zip(current.manifest.parts, current.segments, strict=True)}
-                if current
-                else {}
-            )
-            self._open[corpus] = Generation(self.folder(corpus), manifest, shared)
-        self._retire(corpus)
+            self._open[opened.corpus] = opened
+        self._retire(opened.corpus)
+
+    def promote(self, corpus: str, name: str | None, note: str | None, actor: str) -> Swap:
+        """Make a generation live that is not. Raises NotFound, or Conflict while it is being built."""
+        with self.building(corpus):
+            current = self.live(corpus)
+            with self._lake.control() as cursor:
+                entry = history.entry(cursor, corpus, name)
+            if entry.generation == current.name:
+                return Swap("unchanged", current.name, current.name)
+            _refuse_unfinished(corpus, entry)
+            opened = self.opened(generation.parse(entry.manifest))
+            previous = self.advance(opened, {"why": "promoted", "note": note}, actor)
+        return Swap("promoted", opened.name, previous)
+
+    def rollback(self, corpus: str, actor: str) -> Swap:
+        """Make the generation live that was before this one; `unchanged` when there was none."""
+        with self.building(corpus):
+            with self._lake.control() as cursor:
+                wanted = history.top(cursor, corpus)
+                entry = history.entry(cursor, corpus, wanted) if wanted else None
+            if entry is None:
+                name = self.live(corpus).name
+                return Swap("unchanged", name, name)
+            opened = self.opened(generation.parse(entry.manifest))
+            with self._lake.control() as cursor:
+                name, before = history.go_back(cursor, corpus)  # type: ignore[assignment]
+                cursor.execute(
+                    "update control.generation set status = 'built', reason = 'rolled back' "
+                    "where corpus = ? and generation = ?",
+                    [corpus, before],
+                )
+                body = {"generation": name, "previous": before, "why": "rolled back"}
+                self._lake.journal.record_within(cursor, "swap", corpus, body, actor)
+            self._follow(opened)
+        return Swap("rolled_back", name, before)
 
     def drop(self, corpus: str, actor: str) -> None:
         """Remove a corpus: first its rows, then its files. Its outcomes stay."""
         self.definition(corpus)
-        with self._lake.control() as cursor:
-            for table in ("live", "generation", "corpus"):
-                cursor.execute(f"delete from control.{table} where corpus = ?", [corpus])
-            self._lake.journal.record_within(cursor, "swap", corpus, {"generation": None, "why": "dropped"}, actor)
-        with self._lock:
-            self._open.pop(corpus, None)
-            self._known = None
-        shutil.rmtree(self.folder(corpus), ignore_errors=True)
+        with self.building(corpus):
+            self.builds.cancel(corpus)
+            with self._lake.control() as cursor:
+                for table in ("live", "history", "generation", "corpus"):
+                    cursor.execute(f"delete from control.{table} where corpus = ?", [corpus])
+                self._lake.journal.record_within(cursor, "swap", corpus, {"generation": None, "why": "dropped"}, actor)
+            with self._lock:
+                self._open.pop(corpus, None)
+                self._last_names.pop(corpus, None)
+                self._known = None
+            shutil.rmtree(self.folder(corpus), ignore_errors=True)
 
     def _retire(self, corpus: str) -> None:
-        """Forget generations beyond the kept ones, and remove the folders that no kept one needs."""
+        """Forget generations that nobody may want any more, and remove the folders that no kept one needs.
+
+        A reader may still hold one: its files are open or mapped, so they are there for it until it ends.
+        """
         with self._lake.control() as cursor:
-            rows = cursor.execute(
-                "select generation, manifest from control.generation where corpus = ? order by generation desc",
-                [corpus],
-            ).fetchall()
-            for name, _ in rows[KEEP_GENERATIONS:]:
-                cursor.execute("delete from control.generation where corpus = ? and generation = ?", [corpus, name])
-        kept = generation.folders([generation.parse(text) for _, text in rows[:KEEP_GENERATIONS]])
-        self._sweep(self.folder(corpus), kept)
+            kept = history.forget_old(cursor, corpus)
+        self._sweep(self.folder(corpus), generation.folders([generation.parse(one.manifest) for one in kept]))
 
     def _sweep(self, folder: Path, kept: set[str]) -> None:
         for child in folder.iterdir() if folder.is_dir() else ():
@@ -220,8 +329,9 @@ class Corpora:
                 shutil.rmtree(child, ignore_errors=True)
 
     def recover(self) -> None:
-        """After a crash: remove every folder that no row names."""
+        """After a crash: remove every folder that no row names, and begin unfinished builds anew."""
         started = time.monotonic()
+        unfinished = self.builds.forget_unfinished()
         with self._lake.control() as cursor:
             rows = cursor.execute("select corpus, manifest from control.generation").fetchall()
         kept: dict[str, list[Manifest]] = {}
@@ -236,11 +346,19 @@ class Corpora:
         if removed:
             body = {"removed": removed, "seconds": round(time.monotonic() - started, 3)}
             self._lake.journal.record("recovery", "corpora", body, durable=True)
+        self.builds.resume(unfinished)
 
     def close(self) -> None:
-        """Forget the open generations; their files are unmapped with the last reader."""
+        """Stop what is being built and forget the open generations; their files are unmapped with the last reader."""
+        self.builds.close()
         with self._lock:
             self._open.clear()
+
+
+def _refuse_unfinished(corpus: str, entry: history.Entry) -> None:
+    if entry.status == "building":
+        hint = "wait for it; lake.generations shows how far it is"
+        raise Conflict(f"generation {entry.generation} of corpus {corpus!r} is being built", hint)
 
 
 def check_name(corpus: str | None) -> str:

@@ -2,10 +2,11 @@
 
 The first segment of a generation is the base, the others are what came later; tombstones name the documents of any
 segment that are gone or were replaced. Segments are shared: a refresh writes what is new and names the old ones again.
+The base may have an index of its vectors; what came later is small and is compared exactly.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Internal
+from engine.search.nearest import Indexed
 from engine.search.segment import Segment, file_sha256, sync
+from engine.search.vectors import choosing
+from engine.search.vectors.protocol import VectorIndex
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -32,6 +36,17 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Graph:
+    """The index of the vectors of one segment as the manifest has it."""
+
+    engine: str
+    parameters: dict[str, int]
+    part: str  # the folder of the segment
+    folder: str  # where the files are, below the folder of the corpus
+    files: dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that defines a generation."""
 
@@ -45,6 +60,7 @@ class Manifest:
     parts: list[Part]
     metric: str = "cosine"
     engine: str = "exact"
+    graph: Graph | None = None
     format: int = FORMAT
 
     @property
@@ -62,7 +78,8 @@ def parse(text: str) -> Manifest:
     data = json.loads(text)
     if data.get("format") != FORMAT:
         raise Internal(f"the generation has format {data.get('format')}, not {FORMAT}", "rebuild the corpus")
-    return Manifest(**{**data, "parts": [Part(**part) for part in data["parts"]]})
+    graph = Graph(**data["graph"]) if data.get("graph") else None
+    return Manifest(**{**data, "parts": [Part(**part) for part in data["parts"]], "graph": graph})
 
 
 def write(folder: Path, manifest: Manifest) -> None:
@@ -73,20 +90,54 @@ def write(folder: Path, manifest: Manifest) -> None:
     sync(folder)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What open generations have in common, by folder and digests: each is opened once while anyone holds it."""
+
+    segments: MutableMapping[tuple[str, ...], Segment]
+    indexes: MutableMapping[tuple[str, ...], VectorIndex]
+
+
 class Generation:
     """An open generation. A reader that holds it keeps it, whatever becomes live meanwhile."""
 
-    def __init__(self, root: Path, manifest: Manifest, shared: dict[str, Segment]) -> None:
-        """`root`: the folder of the corpus; `shared`: segments already open, by their folder."""
+    def __init__(self, root: Path, manifest: Manifest, shared: Shared) -> None:
+        """`root`: the folder of the corpus; `shared`: what is open already."""
         self.manifest = manifest
         self.kept_masks: dict[str, list[NDArray[np.bool_]]] = {}  # documents that a grant's filter shows, by its text
+        self.lacking: str | None = None  # why its index cannot be used on this machine
         self.segments: list[Segment] = []
         for part in manifest.parts:
-            segment = shared.get(part.folder)
+            key = _key(root / part.folder, part.files)
+            segment = shared.segments.get(key)
             if segment is None:
-                check_files(root / part.folder, part)
+                check_files(root / part.folder, part.folder, part.files)
                 segment = Segment(root / part.folder, manifest.dimension)
+                shared.segments[key] = segment
             self.segments.append(segment)
+        self._index = self._open_index(root, manifest.graph, shared) if manifest.graph else None
+
+    def _open_index(self, root: Path, graph: Graph, shared: Shared) -> VectorIndex | None:
+        if graph.engine not in choosing.ENGINES:
+            raise Internal(f"the index was made by an unknown engine {graph.engine!r}", "rebuild the corpus")
+        self.lacking = choosing.failure(graph.engine)
+        if self.lacking:
+            return None
+        key = _key(root / graph.folder, graph.files)
+        index = shared.indexes.get(key)
+        if index is None:
+            check_files(root / graph.folder, graph.folder, graph.files)
+            rows = next(part.chunks for part in self.manifest.parts if part.folder == graph.part)
+            index = choosing.ENGINES[graph.engine].open(root / graph.folder, rows, self.manifest.dimension)
+            shared.indexes[key] = index
+        return index
+
+    def indexed(self, position: int, ef: int | None = None) -> Indexed | None:
+        """The index of the segment at a position; None: it is compared exactly. `ef`: instead of the promoted one."""
+        graph = self.manifest.graph
+        if self._index is None or graph is None or self.manifest.parts[position].folder != graph.part:
+            return None
+        return Indexed(self._index, ef if ef is not None else graph.parameters.get("ef", 0))
 
     @property
     def corpus(self) -> str:
@@ -126,18 +177,24 @@ class Generation:
         }
 
 
-def check_files(folder: Path, part: Part, *, deep: bool = False) -> None:
-    """Raise Internal, naming the file, when one of the segment is missing or has another size (or content: `deep`)."""
-    for name, facts in part.files.items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != facts["bytes"]:
-            raise Internal(f"the file {part.folder}/{name} of an index is missing or cut", "rebuild the corpus")
-        if deep and file_sha256(path) != facts["sha256"]:
-            raise Internal(f"the file {part.folder}/{name} of an index is damaged", "rebuild the corpus")
+def _key(folder: Path, files: dict[str, dict[str, object]]) -> tuple[str, ...]:
+    return (str(folder), *(str(facts["sha256"]) for facts in files.values()))
+
+
+def check_files(folder: Path, name: str, files: dict[str, dict[str, object]], *, deep: bool = False) -> None:
+    """Raise Internal, naming the file, when one of `folder` is missing or has another size (or content: `deep`)."""
+    for path, facts in files.items():
+        found = folder / path
+        if not found.is_file() or found.stat().st_size != facts["bytes"]:
+            raise Internal(f"the file {name}/{path} of an index is missing or cut", "rebuild the corpus")
+        if deep and file_sha256(found) != facts["sha256"]:
+            raise Internal(f"the file {name}/{path} of an index is damaged", "rebuild the corpus")
 
 
 def folders(manifests: Sequence[Manifest]) -> set[str]:
     """The folders, below that of the corpus, that some manifests need."""
-    return {part.folder for manifest in manifests for part in manifest.parts} | {
-        manifest.generation for manifest in manifests
-    }
+    wanted = {manifest.generation for manifest in manifests}
+    for manifest in manifests:
+        wanted |= {part.folder for part in manifest.parts}
+        wanted |= {manifest.graph.folder} if manifest.graph else set()
+    return wanted

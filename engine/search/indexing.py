@@ -180,6 +180,8 @@ class Indexer:
             definition.chunk_size,
             floor,
             parts,
+            engine=base.manifest.engine if base is not None else "exact",
+            graph=base.manifest.graph if base is not None else None,
         )
         build.write_manifest(root, manifest)
         return manifest

@@ -1,7 +1,7 @@
 """The matrix indexer: one question over many corpora, from its words to ranked rows with their origin.
 
-dense lists merged by raw cosine and BM25 with common statistics → one reciprocal rank fusion → playbook → relevance →
-top k. Each stage is a function over rows; this module puts them in order.
+dense lists merged by raw cosine and BM25 with common statistics → one fusion → playbook → relevance → top k. Each stage
+is a function over rows; this module puts them in order.
 """
 
 import json
@@ -15,19 +15,23 @@ from numpy.typing import NDArray
 from engine.access.profiles import Profile
 from engine.errors import Invalid, nearest
 from engine.memory.playbook import Move, Near, classic
-from engine.search import filters, fusion, retrieval
+from engine.memory.playbooks import Memory
+from engine.memory.robust import Shift, moved, weigh
+from engine.search import filters, fusion, hybrid, retrieval
 from engine.search.fusion import Key
 from engine.search.generation import Generation
+from engine.search.hybrid import Nearness
 from engine.search.metadata import Metadata
-from engine.search.retrieval import Found, Hit, Scope, Shown
+from engine.search.retrieval import Found, Hit, How, Scope, Shown
 
 if TYPE_CHECKING:
     from engine.lake import Lake
 
 Method = Literal["vector", "text", "hybrid"]
 Question = str | NDArray[np.float32]
-PLAYBOOK_MODES = ("off", "classic")
+PLAYBOOK_MODES = ("off", "classic", "robust")
 DEFAULT_DEPTH = 100
+RRF_K = 60  # where none is given
 
 
 @dataclass(frozen=True)
@@ -40,22 +44,25 @@ class Request:
     per_corpus_k: int | None = None
     filter: str | None = None
     alpha: float | None = None
-    rrf_k: int = 60
+    rrf_k: int | None = None  # fuse by reciprocal ranks with this constant, instead of by scores
     depth: int = DEFAULT_DEPTH
     weights: tuple[tuple[str, float], ...] = ()
     min_relevance: float | None = None
     playbook: str = "off"
     role: str | None = None
     exclude: tuple[str, ...] = ()
+    exact: bool = False  # compare everything, whatever index there is
+    ef: int | None = None  # how wide an index searches; None: as it was promoted
+    generation: str | None = None  # of one corpus, instead of the live one
 
     def check(self, max_k: int) -> None:
         """Raise Invalid for a value outside its range."""
-        for name, value in (("k", self.k), ("per_corpus_k", self.per_corpus_k), ("depth", self.depth)):
+        for name, value in (("k", self.k), ("per_corpus_k", self.per_corpus_k), ("depth", self.depth), ("ef", self.ef)):
             if value is not None and not 1 <= value <= max_k:
                 raise Invalid(f"{name} is {value}", f"it must be within 1 and {max_k}")
         if self.alpha is not None and not 0 <= self.alpha <= 1:
             raise Invalid(f"alpha is {self.alpha}", "0 = text only, 1 = vectors only")
-        if not 1 <= self.rrf_k <= 10_000:
+        if self.rrf_k is not None and not 1 <= self.rrf_k <= 10_000:
             raise Invalid(f"rrf_k is {self.rrf_k}", "60 is usual")
         if self.playbook not in PLAYBOOK_MODES:
             raise Invalid(f"unknown playbook mode {self.playbook!r}", nearest(self.playbook, PLAYBOOK_MODES))
@@ -70,9 +77,10 @@ class Ranking:
 
     dense: Found = field(default_factory=dict)
     text: Found = field(default_factory=dict)
+    near: dict[Key, Nearness] = field(default_factory=dict)  # where scores were fused
     scores: dict[Key, float] = field(default_factory=dict)
     distances: dict[Key, float] = field(default_factory=dict)
-    moves: dict[Key, Move] = field(default_factory=dict)
+    moves: dict[Key, Move | Shift] = field(default_factory=dict)
     dense_ranks: dict[Key, int] = field(default_factory=dict)
     text_ranks: dict[Key, int] = field(default_factory=dict)
 
@@ -92,8 +100,9 @@ def search(
     scope = scope_of(lake, request, reach)
     model = _one_model(scope)
     vectors = embed(lake, scope, questions) if request.method != "text" else None
-    depth = max(request.depth, request.k)
-    dense = retrieval.dense(scope, vectors, depth) if vectors is not None else [{} for _ in questions]
+    depth = request.k if request.method == "vector" else max(request.depth, request.k)
+    how = How(request.exact, request.ef)
+    dense = retrieval.dense(scope, vectors, depth, how) if vectors is not None else [{} for _ in questions]
     answers = []
     for position, question in enumerate(questions):
         vector = vectors[position] if vectors is not None else None
@@ -102,13 +111,16 @@ def search(
         if vector is not None and request.playbook == "classic":
             near = lake.playbooks.near(vector, model, request.role, _shows(scope, reach))
             remember(scope, ranking, vector, near, request)
+        if vector is not None and request.playbook == "robust":
+            believe(ranking, lake.playbooks.recall(vector, scope.generations, request.role, ranking.scores))
         answers.append(rows(scope, ranking, request, Metadata(lake, scope)))
     return answers
 
 
 def scope_of(lake: "Lake", request: Request, reach: Profile) -> Scope:
     """What may be found. A *named* corpus that lacks a column of the filter is an error, another is left out."""
-    generations = lake.corpora.chosen(list(request.corpora) if request.corpora is not None else None, reach)
+    names = list(request.corpora) if request.corpora is not None else None
+    generations = lake.corpora.chosen(names, reach, request.generation)
     _check_weights(request, [generation.corpus for generation in generations])
     shown = _shown(lake, generations, reach)
     if request.filter is None:
@@ -198,28 +210,41 @@ def rank(
 ) -> Ranking:
     """The fused ranking of one question, without memory."""
     ranking = Ranking(dense=_without(dense, request))
+    ceiling = 0.0
     if words is not None:
-        ranking.text = _without(retrieval.lexical(scope, words, depth), request)
+        found, ceiling = retrieval.lexical(scope, words, depth)
+        ranking.text = _without(found, request)
     ranking.dense_ranks = fusion.ranked({key: hit.score for key, hit in ranking.dense.items()}, depth)
     ranking.text_ranks = fusion.ranked({key: hit.score for key, hit in ranking.text.items()}, depth)
     if request.method == "vector":
         ranking.scores = {key: ranking.dense[key].score for key in ranking.dense_ranks}
     elif request.method == "text":
         ranking.scores = {key: ranking.text[key].score for key in ranking.text_ranks}
-    else:
+    elif request.rrf_k is not None or vector is None or words is None:
         by_vector, by_text = fusion.list_weights(request.alpha)
         lists = [(ranking.dense_ranks, by_vector), (ranking.text_ranks, by_text)]
-        ranking.scores = fusion.reciprocal_ranks(lists, request.rrf_k)
+        ranking.scores = fusion.reciprocal_ranks(lists, request.rrf_k or RRF_K)
+    else:
+        alpha = hybrid.EQUAL if request.alpha is None else request.alpha
+        dense = {key: ranking.dense[key] for key in ranking.dense_ranks if alpha > 0}
+        text = {key: ranking.text[key] for key in ranking.text_ranks if alpha < 1}
+        ranking.near = hybrid.nearness(dense, text, ceiling, vector, alpha)
+        ranking.scores = {key: near.score(alpha) for key, near in ranking.near.items()}
     if vector is not None:
-        for key in ranking.scores:
-            hit = ranking.dense.get(key)
-            similarity = hit.score if hit else retrieval.cosine(ranking.place(key), vector)
-            ranking.distances[key] = 1 - similarity
+        ranking.distances = _distances(ranking, vector)
     if request.weights:
         weights = dict(request.weights)
         weighted = {key: score * weights.get(key.corpus, 1.0) for key, score in ranking.scores.items()}
         ranking.scores = {key: score for key, score in weighted.items() if weights.get(key.corpus) != 0}
     return ranking
+
+
+def _distances(ranking: Ranking, vector: NDArray[np.float32]) -> dict[Key, float]:
+    """1 − cosine with the question as it was asked, of every document that has a score."""
+    words_only = [key for key in ranking.scores if key not in ranking.dense]
+    compared = retrieval.cosines([ranking.place(key) for key in words_only], vector)
+    cosines = {key: hit.score for key, hit in ranking.dense.items()} | dict(zip(words_only, compared, strict=True))
+    return {key: 1 - cosines[key] for key in ranking.scores}
 
 
 def _without(found: Found, request: Request) -> Found:
@@ -232,8 +257,8 @@ def remember(
 ) -> None:
     """Apply the classic playbook: boosted distances, and answers brought in, as far as the scope allows them.
 
-    A factor f on a distance is a factor 1/f on the fused score; an answer that is brought in is ranked among the dense
-    list by its distance, as if it had been found there.
+    A factor f on a distance is a factor 1/f on the fused score; an answer that is brought in is scored by its distance,
+    as if the dense list had found it.
     """
     allowed = {one.playbook.key: scope.allows(one.playbook.key) for one in near}
     usable = [one for one in near if allowed[one.playbook.key] and one.playbook.id not in request.exclude]
@@ -243,13 +268,30 @@ def remember(
         if move.injected and place is not None:
             distance = move.near.distance * factor
             ranking.dense[key] = Hit(1 - distance, place)
-            position = 1 + sum(1 for other in ranking.dense_ranks if ranking.dense[other].score > 1 - distance)
-            ranking.scores[key] = fusion.list_weights(request.alpha)[0] / (request.rrf_k + position)
+            ranking.scores[key] = _brought_in(ranking, distance, request)
             ranking.distances[key] = distance
         else:
             ranking.scores[key] /= factor
             ranking.distances[key] *= factor
         ranking.moves[key] = move
+
+
+def _brought_in(ranking: Ranking, distance: float, request: Request) -> float:
+    if request.rrf_k is None and ranking.near:
+        return Nearness(1 - distance, 0.0).score(hybrid.EQUAL if request.alpha is None else request.alpha)
+    position = 1 + sum(1 for other in ranking.dense_ranks if ranking.dense[other].score > 1 - distance)
+    return fusion.list_weights(request.alpha)[0] / ((request.rrf_k or RRF_K) + position)
+
+
+def believe(ranking: Ranking, memory: Memory) -> None:
+    """Apply the robust playbook: new scores for those found documents on which outcomes shed a light."""
+    if not memory.near:
+        return
+    weighed = weigh(memory.near, memory.fits)
+    for key, score in moved(ranking.scores, {key: one.added for key, one in weighed.items()}).items():
+        before = ranking.scores[key]  # 0: nothing in common with the question
+        ranking.moves[key] = Shift(weighed[key].added, score / before if before else 1.0, weighed[key].sources)
+        ranking.scores[key] = score
 
 
 def rows(scope: Scope, ranking: Ranking, request: Request, metadata: Metadata) -> list[dict[str, object]]:
@@ -285,6 +327,8 @@ def explain(scope: Scope, ranking: Ranking, key: Key) -> dict[str, object]:
         parts["dense"] = {"rank": ranking.dense_ranks[key], "cosine": round(ranking.dense[key].score, 6)}
     if key in ranking.text_ranks:
         parts["text"] = {"rank": ranking.text_ranks[key], "bm25": round(ranking.text[key].score, 6)}
+    if key in ranking.near:
+        parts["hybrid"] = {name: round(value, 6) for name, value in ranking.near[key]._asdict().items()}
     if key in ranking.moves:
         parts["playbook"] = ranking.moves[key].explained()
     if scope.skipped:

@@ -14,10 +14,9 @@ from engine.access.profiles import Grant
 from engine.search import filters, text
 from engine.search.fusion import Key
 from engine.search.generation import Generation
+from engine.search.nearest import DECIMALS, nearest
 from engine.search.segment import Segment
-from engine.search.vectors import Vectors, best
-
-DECIMALS = 6  # a matrix product may differ in the last bit between equal rows; equal rows must tie
+from engine.search.vectors.protocol import Vectors
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,17 @@ class Shown:
 
     grant: Grant
     masks: list[filters.Mask]  # one a segment: which documents, before the caller's own filter
+
+
+@dataclass(frozen=True)
+class How:
+    """How the dense list is made."""
+
+    exact: bool = False  # compare everything, whatever index there is
+    ef: int | None = None  # how wide an index searches; None: as it was promoted
+
+
+DEFAULT = How()
 
 
 @dataclass(frozen=True)
@@ -85,23 +95,18 @@ def _place_of(generation: Generation, segment: Segment, document: int) -> Place 
     return Place(generation, segment, int(first[at]), document)
 
 
-def dense(scope: Scope, questions: Vectors, depth: int) -> list[Found]:
+def dense(scope: Scope, questions: Vectors, depth: int, how: How = DEFAULT) -> list[Found]:
     """For each question (float32 [n, dimension]) the `depth` documents of greatest cosine of each corpus."""
     found: list[Found] = [{} for _ in questions]
     for generation in scope.generations:
-        for segment, mask in zip(generation.segments, scope.masks[generation.corpus], strict=True):
-            rows, first = segment.first_chunks
-            if not len(rows) or not mask.any():
-                continue
-            similarities = np.round(segment.vectors.similarities(questions), DECIMALS)
-            for answer, scores in zip(found, similarities, strict=True):
-                by_document = np.maximum.reduceat(scores, first)
-                by_document[~mask[rows]] = -np.inf
-                for at in best(by_document, depth).tolist():
-                    start, end = first[at], first[at + 1] if at + 1 < len(first) else len(scores)
-                    chunk = int(start if end - start == 1 else start + np.argmax(scores[start:end]))
-                    place = Place(generation, segment, chunk, int(rows[at]))
-                    answer[Key(generation.corpus, segment.ids[place.document])] = Hit(float(by_document[at]), place)
+        for at, (segment, mask) in enumerate(zip(generation.segments, scope.masks[generation.corpus], strict=True)):
+            indexed = None if how.exact else generation.indexed(at, how.ef)
+            for answer, near in zip(found, nearest(segment, indexed, questions, depth, mask), strict=True):
+                for document, chunk, score in zip(
+                    near.documents.tolist(), near.chunks.tolist(), near.scores.tolist(), strict=True
+                ):
+                    key = Key(generation.corpus, segment.ids[document])
+                    answer[key] = Hit(score, Place(generation, segment, chunk, document))
     return found
 
 
@@ -117,15 +122,15 @@ def count(scope: Scope, terms: Sequence[str]) -> text.Statistics:
     return statistics
 
 
-def lexical(scope: Scope, question: str, depth: int) -> Found:
-    """The `depth` documents of greatest BM25 of each corpus, with statistics over all of them."""
+def lexical(scope: Scope, question: str, depth: int) -> tuple[Found, float]:
+    """The `depth` documents of greatest BM25 of each corpus, with statistics over all of them, and BM25's ceiling."""
     terms = text.terms(question)
     statistics = count(scope, terms)
     found: Found = {}
     for generation in scope.generations:
         for segment, mask in zip(generation.segments, scope.masks[generation.corpus], strict=True):
             found.update(_lexical_segment(generation, segment, mask, terms, statistics, depth))
-    return found
+    return found, text.ceiling(terms, statistics)
 
 
 def _lexical_segment(
@@ -151,6 +156,14 @@ def _lexical_segment(
         wanted *= 4  # one long document filled the list with its chunks
 
 
-def cosine(place: Place, question: NDArray[np.float32]) -> float:
-    """Cosine of the chunk of a hit with a question (float32 [dimension])."""
-    return round(float(place.segment.vectors.rows(np.array([place.chunk]))[0] @ question), DECIMALS)
+def cosines(places: Sequence[Place], question: NDArray[np.float32]) -> list[float]:
+    """Cosine of the chunk of each place with a question (float32 [dimension])."""
+    chunks: dict[int, list[int]] = {}
+    for at, place in enumerate(places):
+        chunks.setdefault(id(place.segment), []).append(at)
+    found = np.zeros(len(places))
+    for positions in chunks.values():
+        rows = np.array([places[at].chunk for at in positions])
+        found[positions] = places[positions[0]].segment.cosines(question, rows)
+    rounded: list[float] = np.round(found, DECIMALS).tolist()
+    return rounded

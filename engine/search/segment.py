@@ -2,7 +2,7 @@
 
 documents.arrow   id, sha (of text and metadata), metadata (JSON), and the metadata columns as they are in the source
 chunks.arrow      document (row in documents.arrow), ordinal, start, end, content, sha (of the content)
-vectors.parquet   one vector a chunk
+vectors.arrow     one vector a chunk
 text/             a tantivy index, one row a chunk
 """
 
@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 from numpy.typing import NDArray
 
-from engine.search import text, vectors
+from engine.search import text
+from engine.search.vectors import exact, stored
+from engine.search.vectors.protocol import Rows, Vector, Vectors
 
 CHUNK_SCHEMA = pa.schema(
     [
@@ -43,7 +45,7 @@ class Contents:
 
     documents: pa.Table  # _id, _sha, _metadata, then the metadata columns
     chunks: pa.Table  # CHUNK_SCHEMA
-    vectors: vectors.Vectors  # float32 [chunks, dimension]
+    vectors: Vectors  # float32 [chunks, dimension]
 
 
 def write(folder: Path, contents: Contents) -> dict[str, dict[str, object]]:
@@ -52,17 +54,20 @@ def write(folder: Path, contents: Contents) -> dict[str, dict[str, object]]:
     for name, table in (("documents.arrow", contents.documents), ("chunks.arrow", contents.chunks)):
         with ipc.new_file(folder / name, table.schema) as writer:
             writer.write_table(table, max_chunksize=65536)
-    vectors.write(folder / "vectors.parquet", contents.vectors)
+    stored.write(folder, contents.vectors)
     text.write(folder / "text", contents.chunks.column("content").to_pylist())
+    for lock in (folder / "text").glob("*.lock"):
+        lock.unlink()
+    return settled(folder)
+
+
+def settled(folder: Path) -> dict[str, dict[str, object]]:
+    """Bring all files of a folder to the disk; returns size and sha256 of each, by its path in `folder`."""
     files: dict[str, dict[str, object]] = {}
     for path in sorted(folder.rglob("*")):
+        sync(path)
         if path.is_file():
-            if path.name.endswith(".lock"):
-                path.unlink()
-                continue
-            sync(path)
             files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
-    sync(folder / "text")
     sync(folder)
     return files
 
@@ -89,7 +94,7 @@ class Segment:
         """Open `folder`; `dimension` of its vectors, from the manifest."""
         self.documents = _mapped(folder / "documents.arrow")  # memory-mapped
         self.chunks = _mapped(folder / "chunks.arrow")
-        self.vectors: vectors.VectorIndex = vectors.Exact(vectors.read(folder / "vectors.parquet", dimension))
+        self.vectors = stored.read(folder, dimension)  # float32 [chunks, dimension], mapped
         self.text = text.TextIndex(folder / "text")
 
     @cached_property
@@ -105,6 +110,11 @@ class Segment:
         return rows, first.astype(np.int64)
 
     @cached_property
+    def is_flat(self) -> bool:
+        """Whether every document is one chunk, so that rows of both are the same."""
+        return bool(len(self.first_chunks[0]) == len(self.document_of) == self.documents.num_rows)
+
+    @cached_property
     def ids(self) -> list[str]:
         """The id of each document row."""
         found: list[str] = self.documents.column("_id").to_pylist()
@@ -114,6 +124,10 @@ class Segment:
     def metadata_columns(self) -> list[str]:
         """The names of the metadata columns."""
         return [name for name in self.documents.column_names if name not in OWN_COLUMNS]
+
+    def cosines(self, question: Vector, chunks: Rows | None = None) -> NDArray[np.float32]:
+        """Cosine of each chunk, or of some, with a question: float32 [chunks]."""
+        return exact.cosines(self.vectors, question, chunks)
 
     def chunk(self, row: int) -> dict[str, object]:
         """One chunk as a dictionary."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 ANALYZER = "english"
 CONTENT, ROW = "content", "row"
 LONGEST_WORD = 40
+K1 = 1.2
 WRITER_BYTES = 64_000_000
 MOST_TERMS = 256  # distinct terms of a question that are searched; a longer one keeps its rarest
 
@@ -63,6 +64,17 @@ class Statistics:
 
 def _idf(documents: int, frequency: int) -> float:
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+
+
+def ceiling(question: Sequence[str], statistics: Statistics) -> float:
+    """What BM25 comes to for a text with every term of `question` without end: Σ idf · (k1 + 1)."""
+    known = [(statistics.idf(term), term, count) for term, count in Counter(question).items()]
+    return (K1 + 1) * sum(idf * count for idf, _, count in _heaviest(known))
+
+
+def _heaviest(known: list[tuple[float, str, int]]) -> list[tuple[float, str, int]]:
+    """The terms of a question (idf, term, count) that are searched, the rarest first."""
+    return sorted(known, key=lambda entry: (-entry[0], entry[1]))[:MOST_TERMS]
 
 
 def write(folder: Path, contents: Sequence[str]) -> None:
@@ -127,7 +139,7 @@ class TextIndex:
     def _query(self, question: Sequence[str], statistics: Statistics) -> tantivy.Query | None:
         known = [(statistics.idf(term), term, count) for term, count in Counter(question).items()]
         clauses = []
-        for idf, term, count in sorted(known, key=lambda entry: (-entry[0], entry[1]))[:MOST_TERMS]:
+        for idf, term, count in _heaviest(known):
             local = self._searcher.doc_freq(CONTENT, term)
             if local:
                 boost = count * idf / _idf(self._searcher.num_docs, local)

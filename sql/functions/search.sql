@@ -53,12 +53,105 @@ comment on macro table fn.drop_corpus is
 @answers corpus, status, added, updated, deleted, unchanged, failed, seconds
 @example select * from drop_corpus(''resumes'')';
 
-create or replace macro fn.vector_search(query, corpora := null, k := 10, filter := null) as table
+create or replace macro fn.build_index(
+    corpus, engine := null, m := null, ef_construction := null, wait := false
+) as table
+select unnest(answer)
+from (
+    select unnest(_build_index(
+        corpus::varchar, engine::varchar, m::bigint, ef_construction::bigint, wait::boolean, getvariable('lakehouse_call')
+    )) as answer
+);
+
+comment on macro table fn.build_index is
+'Build an index of the vectors of a corpus, behind what is live. A corpus is searchable without one, and exactly.
+
+It becomes live by itself when it finds enough of what exact search finds; else it stays `built`, with the reason.
+`lake.generations` shows how far it is. `engine`: ''hnswlib'', ''usearch'' (graphs), ''compact'' (binary codes, for very
+large corpora), ''exact'' (none); NULL = what suits the corpus. `m` and `ef_construction` are those of a graph: more of
+them finds more and costs more. A large corpus gets an index without being asked.
+@area search
+@effect writes
+@required 1
+@signature build_index(corpus, engine := NULL, m := NULL, ef_construction := NULL, wait := false)
+@answers corpus, status, generation, engine, recall, reason, seconds
+@example select * from build_index(''resumes'', wait := true)';
+
+create or replace macro fn.cancel_build(corpus) as table
+select unnest(answer)
+from (select unnest(_cancel_build(corpus::varchar, getvariable('lakehouse_call'))) as answer);
+
+comment on macro table fn.cancel_build is
+'Stop the build of an index. What is live stays.
+@area search
+@effect writes
+@required 1
+@signature cancel_build(corpus)
+@answers corpus, status, generation
+@example select * from cancel_build(''resumes'')';
+
+create or replace macro fn.promote_index(corpus, generation, note := null) as table
+select unnest(answer)
+from (
+    select unnest(_promote_index(
+        corpus::varchar, generation::varchar, note::varchar, getvariable('lakehouse_call')
+    )) as answer
+);
+
+comment on macro table fn.promote_index is
+'Make a generation live: one that the gate held back, or an earlier one, as it was when it was made.
+
+A search that runs keeps the generation it began with. `note` says why; lake.swaps keeps it.
+@area search
+@effect writes
+@required 2
+@signature promote_index(corpus, generation, note := NULL)
+@answers corpus, status, generation, previous
+@example select * from promote_index(''resumes'', ''g000002'', note := ''enough for this corpus'')';
+
+create or replace macro fn.rollback_index(corpus) as table
+select unnest(answer)
+from (select unnest(_rollback_index(corpus::varchar, getvariable('lakehouse_call'))) as answer);
+
+comment on macro table fn.rollback_index is
+'Make the generation live again that was before the present one. Repeat it to go back further.
+
+`status` is `unchanged` when there was none. promote_index goes forward again.
+@area search
+@effect writes
+@required 1
+@signature rollback_index(corpus)
+@answers corpus, status, generation, previous
+@example select * from rollback_index(''resumes'')';
+
+create or replace macro fn.measure_recall(corpus, k := 10, queries := 100) as table
+select unnest(answer)
+from (
+    select unnest(_measure_recall(
+        corpus::varchar, k::bigint, queries::bigint, getvariable('lakehouse_call')
+    )) as answer
+);
+
+comment on macro table fn.measure_recall is
+'How many of the true nearest documents the live index of a corpus finds, and how fast.
+
+The questions are sampled chunks of the corpus, always the same ones; the truth is exact search.
+@area search
+@effect reads
+@required 1
+@signature measure_recall(corpus, k := 10, queries := 100)
+@answers corpus, engine, parameters, recall, p50_ms, p95_ms, build_seconds, promoted
+@example select * from measure_recall(''resumes'')';
+
+create or replace macro fn.vector_search(
+    query, corpora := null, k := 10, filter := null, exact := false, ef := null, generation := null
+) as table
 select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
     hit._distance, hit._generation, hit._explain::json as _explain
 from (
     select unnest(_vector_search(
-        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, getvariable('lakehouse_call')
+        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, exact::boolean, ef::bigint,
+        generation::varchar, getvariable('lakehouse_call')
     )) as hit
 )
 order by hit._rank;
@@ -67,11 +160,12 @@ comment on macro table fn.vector_search is
 'Search by meaning: the nearest chunks by cosine, one row a document.
 
 `query` is a text or a vector (FLOAT[]). `corpora` NULL = all. `filter` is a SQL predicate over the metadata columns and
-`id`; it is evaluated before the top k, so the answer is exact.
+`id`; it is evaluated before the top k, so there are k rows whenever k match. `exact` compares everything, whatever index
+there is; `ef` is how many candidates an index looks at. `generation` searches a named one of one corpus.
 @area search
 @effect reads
 @required 1
-@signature vector_search(query, corpora := NULL, k := 10, filter := NULL)
+@signature vector_search(query, corpora := NULL, k := 10, filter := NULL, exact := false, ef := NULL, generation := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from vector_search(''who can drive a lift truck?'', k := 5)';
 
@@ -97,7 +191,7 @@ Arguments as in vector_search. `_distance` is NULL.
 @example select * from text_search(''OSHA-10 forklift'', corpora := [''resumes''])';
 
 create or replace macro fn.hybrid_search(
-    query, corpora := null, k := 10, filter := null, alpha := null, rrf_k := 60, depth := 100, playbook := 'classic'
+    query, corpora := null, k := 10, filter := null, alpha := null, rrf_k := null, depth := 100, playbook := 'robust'
 ) as table
 select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
     hit._distance, hit._generation, hit._explain::json as _explain
@@ -110,20 +204,23 @@ from (
 order by hit._rank;
 
 comment on macro table fn.hybrid_search is
-'Search by meaning and by words, fused by reciprocal ranks.
+'Search by meaning and by words.
 
-`alpha` NULL weighs both lists alike; 1 = meaning only, 0 = words only. `depth` is how far each list is looked at.
-`playbook`: ''classic'' = recorded outcomes move the ranking, ''off'' = as if there were none.
+`_score` = alpha · cosine + (1 - alpha) · share of the greatest BM25 that the words could reach, where the best three
+answers have sharpened the question; `alpha` NULL is 0.5, 1 = meaning only, 0 = words only. With `rrf_k` (60 is usual) the
+two lists are fused by reciprocal ranks instead. `depth` is how far each list is looked at.
+`playbook`: ''robust'' = recorded outcomes move what was found, as far as they bear each other out; ''classic'' = the
+three nearest, believed; ''off'' = as if there were none.
 @area search
 @effect reads
 @required 1
-@signature hybrid_search(query, corpora := NULL, k := 10, filter := NULL, alpha := NULL, rrf_k := 60, depth := 100, playbook := ''classic'')
+@signature hybrid_search(query, corpora := NULL, k := 10, filter := NULL, alpha := NULL, rrf_k := NULL, depth := 100, playbook := ''robust'')
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from hybrid_search(''night shift reach truck'', filter := $$state = ''IL''$$)';
 
 create or replace macro fn.matrix_search(
     query, corpora := null, k := 8, per_corpus_k := 6, filter := null, weights := null, min_relevance := null,
-    playbook := 'classic', role := null, exclude := null
+    playbook := 'robust', role := null, exclude := null
 ) as table
 select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
     hit._distance, hit._generation, hit._explain::json as _explain
@@ -140,12 +237,13 @@ comment on macro table fn.matrix_search is
 'Search many corpora at once: one global ranking by meaning and words, with the origin of every row, that learns.
 
 At most `per_corpus_k` rows of one corpus (NULL = no limit) and `k` in all. `weights` favours corpora, {''resumes'': 2.0}.
-`min_relevance` is the least cosine of a row. `playbook`: ''classic'' = recorded outcomes move the ranking, ''off'' = as
-if there were none; `role` limits them to those of the same role. `exclude` is a list of ids to leave out.
+`min_relevance` is the least cosine of a row. `playbook`: ''robust'' = recorded outcomes move what was
+found, as far as they bear each other out; ''classic'' = the three nearest, believed, which may bring in what was not
+found; ''off'' = as if there were none. `role` limits them to that role. `exclude` is a list of ids to leave out.
 @area search
 @effect reads
 @required 1
-@signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''classic'', role := NULL, exclude := NULL)
+@signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''robust'', role := NULL, exclude := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from matrix_search(''forklift operator with OSHA-10 in IL'', filter := $$state = ''IL''$$, corpora := [''resumes''])';
 

@@ -27,12 +27,21 @@ create or replace view lake.generations as
 select
     generation.corpus,
     generation.generation,
-    if(live.generation = generation.generation, 'live', 'retired') as status,
+    case
+        when live.generation = generation.generation then 'live'
+        when status = 'served' then 'retired'
+        else status
+    end as status,
     documents as rows,
     chunks,
     duplicates,
     failed,
     (manifest::json ->> 'engine') as engine,
+    (manifest::json -> '$.graph.parameters')::varchar as parameters,
+    progress,
+    recall,
+    build_seconds,
+    reason,
     (manifest::json ->> 'model') as model,
     (manifest::json ->> 'model_sha256') as model_sha256,
     (manifest::json ->> 'dimension')::integer as dimension,
@@ -44,5 +53,14 @@ order by generation.corpus, generation.generation desc;
 
 -- What is remembered now; lake.outcomes has the history.
 create or replace view lake.playbooks as
-select playbook_id, query, corpus, id, score, role, note, recorded_at
+select
+    playbook_id,
+    query,
+    corpus,
+    id,
+    score,
+    role,
+    note,
+    recorded_at,
+    _playbook_answer(corpus, id, getvariable('lakehouse_call')) as answer
 from control.playbook;

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.lake import Lake
 from engine.models.hashed import HashEmbedder
-from engine.search.retrieval import DECIMALS
+from engine.search.nearest import DECIMALS
 from engine.search.text import terms
 from lakehouse import open_lake
 

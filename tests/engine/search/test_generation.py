@@ -10,6 +10,7 @@ import pytest
 from engine.errors import Busy, Internal, TimedOut
 from engine.lake import Lake
 from engine.models.hashed import HashEmbedder
+from engine.search import history
 from engine.search.retrieval import Scope, dense, lexical
 from engine.session import Session
 from lakehouse import open_lake
@@ -101,16 +102,22 @@ def test_a_reader_keeps_the_generation_it_began_with(corpus: Session, lake: Lake
     assert held.name != lake.corpora.live("docs").name
 
 
-def test_a_reader_outlives_the_files_of_its_generation(corpus: Session, lake: Lake) -> None:
+def test_a_reader_outlives_the_files_of_its_generation(
+    corpus: Session, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "KEPT_ASIDE", 0)
+    monkeypatch.setattr(
+        lake, "config", lake.config.model_copy(update={"search": lake.config.search.model_copy(update={"history": 1})})
+    )
     held = lake.corpora.live("docs")
-    for _ in range(5):
+    for _ in range(3):
         corpus.run("update docs set text = text || ' again'")
         assert refresh(corpus)["status"] == "rebuilt"
     assert not (lake.corpora.folder("docs") / held.name).exists()
     scope = Scope([held], {"docs": held.alive})
     question = lake.models.embedder().embed(["document number 7"])
     assert len(dense(scope, question, 100)[0]) == ROWS
-    assert len(lexical(scope, "document", 100)) == ROWS
+    assert len(lexical(scope, "document", 100)[0]) == ROWS
     assert "again" not in str(held.segments[0].chunk(0)["content"])
 
 
@@ -153,7 +160,7 @@ def test_what_a_crash_left_is_removed_at_the_next_open(corpus: Session, lake: La
     folder = lake.corpora.folder("docs")
     for orphan in (folder / ".building-g000002", folder / "g000002", folder.parent / "gone" / "g000001"):
         orphan.mkdir(parents=True)
-        (orphan / "vectors.parquet").write_bytes(b"half")
+        (orphan / "vectors.arrow").write_bytes(b"half")
     lake.corpora.recover()
     assert sorted(path.name for path in folder.iterdir()) == ["g000001"]
     assert not any((folder.parent / "gone").iterdir())
@@ -162,10 +169,10 @@ def test_what_a_crash_left_is_removed_at_the_next_open(corpus: Session, lake: La
 
 
 def test_a_cut_file_is_named(corpus: Session, lake: Lake) -> None:
-    path = lake.corpora.folder("docs") / "g000001" / "vectors.parquet"
+    path = lake.corpora.folder("docs") / "g000001" / "vectors.arrow"
     path.write_bytes(path.read_bytes()[:100])
     lake.corpora.close()
-    with pytest.raises(Internal, match=r"g000001/vectors\.parquet of an index is missing or cut; rebuild the corpus"):
+    with pytest.raises(Internal, match=r"g000001/vectors\.arrow of an index is missing or cut; rebuild the corpus"):
         corpus.run("select * from vector_search('document')").read_all()
 
 
@@ -174,7 +181,7 @@ def test_the_manifest_names_what_made_the_vectors(corpus: Session, lake: Lake) -
     assert (manifest["model"], manifest["dimension"], manifest["metric"]) == ("hash-256", 256, "cosine")
     assert manifest["model_sha256"] == lake.models.embedder().sha256
     files = manifest["parts"][0]["files"]
-    assert {"documents.arrow", "chunks.arrow", "vectors.parquet"} <= set(files)
+    assert {"documents.arrow", "chunks.arrow", "vectors.arrow"} <= set(files)
     assert all(len(facts["sha256"]) == 64 for facts in files.values())
 
 

@@ -1,31 +1,77 @@
-"""Vectors on disk, and the choice of the best of them."""
+"""Vectors on disk, what is refused, exact comparison, and the choice of the best."""
 
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import Internal
-from engine.search import vectors
+from engine.errors import Internal, Invalid
+from engine.search.vectors import exact, stored
+
+
+def unit(rows: int, dimension: int, seed: int = 7) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    made = np.random.default_rng(seed).standard_normal((rows, dimension)).astype(np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
 def test_what_is_written_is_read(tmp_path: Path, rows: int) -> None:
-    made = np.random.default_rng(7).standard_normal((rows, 24)).astype(np.float32)
-    vectors.write(tmp_path / "v.parquet", made)
-    assert np.array_equal(vectors.read(tmp_path / "v.parquet", 24), made)
+    made = unit(rows, 24)
+    stored.write(tmp_path, made)
+    found = stored.read(tmp_path, 24)
+    assert np.array_equal(found, made)
+    assert not found.flags.owndata  # mapped
+
+
+def test_vectors_of_a_home_made_before_are_read(tmp_path: Path) -> None:
+    made = unit(10, 24)
+    pq.write_table(pa.table({"vector": [row.tobytes() for row in made]}), tmp_path / "vectors.parquet")
+    assert np.array_equal(stored.read(tmp_path, 24), made)
 
 
 def test_another_dimension_is_an_error(tmp_path: Path) -> None:
-    vectors.write(tmp_path / "v.parquet", np.ones((3, 24), np.float32))
+    stored.write(tmp_path, unit(3, 24))
     with pytest.raises(Internal, match="does not hold vectors of 25 dimensions"):
-        vectors.read(tmp_path / "v.parquet", 25)
+        stored.read(tmp_path, 25)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (np.nan, "holds NaN or infinity"),
+        (np.inf, "holds NaN or infinity"),
+        (-np.inf, "holds NaN or infinity"),
+        (0.0, "is zero"),
+    ],
+)
+def test_a_batch_with_one_bad_vector_is_refused_whole(tmp_path: Path, value: float, told: str) -> None:
+    made = unit(100, 24)
+    made[70] = 0 if value == 0 else made[70]
+    made[70, 3] = value
+    with pytest.raises(Invalid, match=f"vector 70 {told} \\(1 such vectors\\)"):
+        stored.write(tmp_path, made)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_batch_of_another_dimension_is_refused() -> None:
+    with pytest.raises(Invalid, match="vectors of 25 dimensions are needed, not 3 × 24"):
+        stored.refuse_unusable(unit(3, 24), 25)
+
+
+@given(st.lists(st.integers(0, 1999), max_size=700))
+def test_a_cosine_has_the_same_bits_whatever_is_compared_with_it(rows: list[int]) -> None:
+    vectors, question = unit(2000, 40), unit(1, 40, 8)[0]
+    every = exact.cosines(vectors, question)
+    assert np.array_equal(exact.cosines(vectors, question, np.array(rows, np.int64)), every[rows])
+    assert np.allclose(every, vectors.astype(np.float64) @ question.astype(np.float64), atol=1e-6)
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, -np.inf]), max_size=30), st.integers(0, 40))
 def test_best_is_a_stable_sort_without_minus_infinity(scores: list[float], k: int) -> None:
     array = np.array(scores, np.float32)
     expected = [at for at in sorted(range(len(scores)), key=lambda at: (-scores[at], at)) if scores[at] > -np.inf][:k]
-    assert vectors.best(array, k).tolist() == expected
+    assert exact.best(array, k).tolist() == expected

@@ -1,0 +1,84 @@
+"""How many of the true nearest documents a generation finds: recall@k against exact search, on its own chunks.
+
+The questions are the vectors of sampled chunks, always the same ones for the same seed; the document of a chunk itself
+does not count, since finding it is no achievement.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.search import retrieval
+from engine.search.filters import Mask
+from engine.search.fusion import Key
+from engine.search.generation import Generation
+from engine.search.retrieval import Found, How, Scope
+from engine.search.vectors.protocol import Vectors
+
+SEED = 20262
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What was measured."""
+
+    recall: float
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Questions with their true answers, to be put to a generation again and again."""
+
+    scope: Scope
+    questions: Vectors
+    own: list[Key]  # the document that each question is taken from
+    truth: list[set[Key]]
+    k: int
+
+    def take(self, check: Callable[[], None], ef: int | None = None) -> Recall:
+        """Ask every question once."""
+        found, seconds = 0, []
+        for question, own, truth in zip(self.questions, self.own, self.truth, strict=True):
+            check()
+            started = time.perf_counter()
+            answer = retrieval.dense(self.scope, question[np.newaxis], self.k + 1, How(ef=ef))[0]
+            seconds.append(time.perf_counter() - started)
+            found += len(_top(answer, own, self.k) & truth)
+        wanted = sum(len(truth) for truth in self.truth)
+        p50, p95 = np.percentile(seconds, [50, 95]) * 1000 if seconds else (0.0, 0.0)
+        return Recall(found / wanted if wanted else 1.0, float(p50), float(p95))
+
+
+def set_exam(
+    generation: Generation, masks: list[Mask], k: int, questions: int, check: Callable[[], None], seed: int = SEED
+) -> Exam:
+    """Sample questions of the documents in `masks` (one a segment) and find their `k` true neighbours."""
+    scope = Scope([generation], {generation.corpus: masks})
+    pools = [
+        np.flatnonzero(mask[segment.document_of]) for segment, mask in zip(generation.segments, masks, strict=True)
+    ]
+    starts = np.cumsum([0, *(len(pool) for pool in pools)])
+    chance = np.random.default_rng(seed)
+    chosen = np.sort(chance.choice(starts[-1], min(questions, int(starts[-1])), replace=False))
+    vectors, own, truth = [], [], []
+    for number in chosen.tolist():
+        check()
+        at = int(np.searchsorted(starts, number, side="right")) - 1
+        segment, chunk = generation.segments[at], int(pools[at][number - starts[at]])
+        vector = segment.vectors[chunk]
+        key = Key(generation.corpus, segment.ids[int(segment.document_of[chunk])])
+        answer = retrieval.dense(scope, vector[np.newaxis], k + 1, How(exact=True))[0]
+        vectors.append(vector)
+        own.append(key)
+        truth.append(_top(answer, key, k))
+    stacked = np.stack(vectors) if vectors else np.empty((0, generation.manifest.dimension), np.float32)
+    return Exam(scope, stacked, own, truth, k)
+
+
+def _top(answer: Found, own: Key, k: int) -> set[Key]:
+    keys = sorted((key for key in answer if key != own), key=lambda key: (-answer[key].score, key))
+    return set(keys[:k])

@@ -1,0 +1,85 @@
+"""The sentence that holds above all: retrieval gets better from outcomes, and does no harm. Floors, figures printed.
+
+`docs/learning.md` has the figures of all collections. Here one is small enough for every run, the others are slow.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bench.collections import Collection, collections, of_sentences, staffing
+from bench.learning import CRANFIELD, RUNS, Measured, line, measure, prepared
+
+BY_NAME = {run.name: run for run in RUNS}
+CURVE = ("10 % of them", "25 % of them", "50 % of them", "right")
+NOISE = 0.02  # what a curve may fall by from one point to the next: these sets are small
+pytestmark = [
+    pytest.mark.skipif(not CRANFIELD.is_dir(), reason="the labelled collection is not here"),
+    pytest.mark.timeout(1500),
+]
+
+
+def measured(collection: Collection, folder: Path, *runs: str) -> Measured:
+    with prepared([collection], folder) as home:
+        found = measure(collection, "tune", "robust", home, [BY_NAME[name] for name in runs])
+    print(f"\n{line(found)}")
+    return found
+
+
+def no_harm(found: Measured) -> None:
+    assert found.undone
+    assert all(change.ndcg_gain >= -0.01 for change in found.unrelated.values())
+    assert all(change.ndcg_gain >= -0.01 and change.mrr_gain >= -0.01 for change in found.related.values())
+    assert abs(found.related["shuffled"].ndcg_gain) <= 0.01
+
+
+def test_related_questions_gain_and_others_lose_nothing(tmp_path: Path) -> None:
+    small = of_sentences(CRANFIELD, 300)[0]
+    found = measured(small, tmp_path, "right", "20 % flipped", "shuffled")
+    no_harm(found)
+    assert found.related["right"].ndcg_gain >= 0.06
+    assert found.related["right"].mrr_gain >= 0.08
+    assert found.related["20 % flipped"].ndcg_gain >= 0
+    assert found.unrelated["right"].hurt <= 1
+
+
+@pytest.fixture(scope="module")
+def every() -> dict[str, Collection]:
+    """All collections by name."""
+    return {one.name: one for one in collections(CRANFIELD)}
+
+
+@pytest.mark.slow
+def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
+    found = measured(every["paraphrases"], tmp_path, *BY_NAME)
+    no_harm(found)
+    right = found.related["right"]
+    assert right.ndcg_gain >= 0.08
+    assert right.mrr_gain >= 0.10
+    assert found.related["10 % flipped"].ndcg_gain >= 0.04
+    assert found.related["20 % flipped"].ndcg_gain >= 0.01
+    assert found.unrelated["right"].ndcg_gain >= -0.003
+    gains = [found.related[name].ndcg_gain for name in CURVE]
+    assert gains == sorted(gains)
+
+
+@pytest.mark.slow
+def test_staffing(tmp_path: Path) -> None:
+    found = measured(staffing(1200), tmp_path, *BY_NAME)
+    assert found.undone
+    assert found.related["right"].ndcg_gain >= 0.06
+    assert found.related["right"].mrr_gain >= 0.07
+    assert found.related["10 % flipped"].ndcg_gain >= 0.04
+    assert found.related["20 % flipped"].ndcg_gain >= 0
+    assert abs(found.related["shuffled"].ndcg_gain) <= 0.01
+    gains = [found.related[name].ndcg_gain for name in CURVE]
+    assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cranfield", "sentences", "reference"])
+def test_where_there_is_little_to_learn_there_is_no_harm(
+    name: str, every: dict[str, Collection], tmp_path: Path
+) -> None:
+    no_harm(measured(every[name], tmp_path, "right", "10 % flipped", "20 % flipped", "shuffled"))

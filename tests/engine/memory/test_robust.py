@@ -1,0 +1,178 @@
+"""The robust mode: what moves, how far, and that it depends on the outcomes alone."""
+
+import math
+import random
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.memory.evidence import Evidence
+from engine.memory.fit import Fit, Sample, fit, gain
+from engine.memory.playbook import Near, Playbook, playbook_id
+from engine.memory.questions import ALL, Questions
+from engine.memory.robust import ANCHOR, moved, weigh
+from engine.search.fusion import Key
+
+PROBABILITY = st.floats(0, 0.97)
+
+
+def outcome(query: str, id: str, score: float = 1.0) -> Playbook:
+    return Playbook(playbook_id(query, "c", id), query, "c", id, score, None, None, "m")
+
+
+def unit(*numbers: float) -> np.ndarray:
+    vector = np.array(numbers, np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def keys(n: int) -> dict[Key, float]:
+    return {Key("c", f"d{rank:03}"): 1 / (60 + rank) for rank in range(1, n + 1)}
+
+
+@given(PROBABILITY, st.floats(-30, 30), st.floats(0.02, 0.5))
+def test_evidence_is_finite_and_points_where_the_judgements_point(related: float, sure: float, share: float) -> None:
+    added = float(gain(np.array([related]), np.array([sure]), share)[0])
+    assert math.isfinite(added)
+    assert added * sure >= -1e-12
+    assert related or not added
+
+
+@given(st.lists(st.floats(-9, 9), min_size=30, max_size=30))
+def test_what_moves_stays_within_bounds_and_in_order(added: list[float]) -> None:
+    scores = keys(30)
+    changes = dict(zip(scores, added, strict=True))
+    after = moved(scores, changes)
+    best = max(scores.values())
+    assert all(0 < score <= 2 * best and math.isfinite(score) for score in after.values())
+    places = {key: rank * math.exp(-changes[key] / ANCHOR) for rank, key in enumerate(scores, 1)}
+    by_place = sorted(scores, key=lambda key: places[key])
+    for one, other in pairwise(by_place):
+        assert after[one] >= after[other] * (1 - 3e-9)
+
+
+def test_only_what_is_judged_moves() -> None:
+    scores = keys(10)
+    assert moved(scores, {}) == {}
+    assert set(moved(scores, {Key("c", "d005"): 3.0, Key("c", "elsewhere"): 3.0})) == {Key("c", "d005")}
+
+
+def test_a_right_answer_goes_up_a_wrong_one_down_and_half_right_is_no_news() -> None:
+    near = [
+        Near(outcome("q", "up"), 0.05),
+        Near(outcome("q", "down", 0.0), 0.05),
+        Near(outcome("q", "same", 0.5), 0.05),
+    ]
+    weighed = weigh(near, {"c": Fit()})
+    assert weighed[Key("c", "up")].added > 1 > -1 > weighed[Key("c", "down")].added
+    assert Key("c", "same") not in weighed
+
+
+def test_a_wrong_judgement_among_right_ones_does_not_mislead() -> None:
+    right = [Near(outcome(f"q{n}", "d"), 0.1 + n / 100) for n in range(3)]
+    wrong = Near(outcome("wrong", "d", 0.0), 0.1)
+    alone, together = weigh(right[:1], {"c": Fit(error=0.1)}), weigh([*right, wrong], {"c": Fit(error=0.1)})
+    assert together[Key("c", "d")].added > 0.8 * alone[Key("c", "d")].added
+
+
+def test_far_questions_say_nothing_however_many() -> None:
+    far = [Near(outcome(f"q{n}", "d"), 0.55) for n in range(50)]
+    assert weigh(far, {"c": Fit()}).get(Key("c", "d")) is None
+
+
+def test_judgements_that_err_half_the_time_move_nothing() -> None:
+    weighed = weigh([Near(outcome("q", "d"), 0.0)], {"c": Fit(error=0.495)})
+    assert abs(weighed[Key("c", "d")].added if weighed else 0.0) < 0.05
+
+
+def judged(chance: random.Random, flipped: float, questions: int = 150) -> Sample:
+    """Questions in pairs of the same need; each of ten documents of a need is right by its rank."""
+    vectors: list[np.ndarray] = []
+    scores: list[float] = []
+    ranks: list[int] = []
+    at: dict[tuple[int, int], list[int]] = {}
+    for need in range(questions // 2):
+        truth = [chance.random() < 0.7 / rank for rank in range(1, 11)]
+        base = np.array([chance.gauss(0, 1) for _ in range(64)])
+        for _ in range(2):
+            vector = base + np.array([chance.gauss(0, 0.4) for _ in range(64)])
+            for rank, right in enumerate(truth, 1):
+                at.setdefault((need, rank), []).append(len(scores))
+                vectors.append(vector / np.linalg.norm(vector))
+                scores.append(float(right != (chance.random() < flipped)))
+                ranks.append(rank)
+    pairs = [(a, b) for rows in at.values() for a in rows for b in rows if a != b]
+    of, by = (np.array(side) for side in zip(*pairs, strict=True))
+    rows = np.array(vectors)
+    return Sample(np.array(scores), np.array(ranks, float), of, by, (rows[of] * rows[by]).sum(axis=1))
+
+
+@pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])
+def test_the_error_rate_is_found(flipped: float) -> None:
+    assert abs(fit(judged(random.Random(3), flipped)).error - flipped) <= 0.06
+
+
+def test_nothing_is_believed_of_chance() -> None:
+    sample = judged(random.Random(5), 0.5)
+    assert fit(sample).error >= 0.4
+    assert fit(replace(sample, scores=np.zeros(0), ranks=np.zeros(0))) == Fit()
+
+
+def remembered(outcomes: list[Playbook], vectors: dict[str, np.ndarray]) -> Evidence:
+    evidence = Evidence()
+    for one in outcomes:
+        evidence.add(one, vectors[one.query])
+    return evidence
+
+
+def test_memory_is_what_is_recorded_not_how_it_came_to_be() -> None:
+    chance = random.Random(1)
+    vectors = {f"q{n}": unit(*(chance.gauss(0, 1) for _ in range(16))) for n in range(40)}
+    outcomes = [outcome(query, f"d{chance.randrange(15)}", chance.random()) for query in vectors for _ in range(4)]
+    outcomes = list({one.playbook_id: one for one in outcomes}.values())
+    first = remembered(outcomes, vectors)
+    second = remembered(chance.sample(outcomes, len(outcomes)), vectors)
+    extra = outcome("q3", "extra")
+    second.add(extra, vectors["q3"])
+    second.remove(extra)
+    wanted = {one.key for one in outcomes}
+    for query in vectors:
+        near = [sorted((one.distance, one.playbook.playbook_id) for one in evidence.near(vectors[query], None, wanted))
+                for evidence in (first, second)]  # fmt: skip
+        assert near[0] == near[1]
+    assert first._chosen("c") == second._chosen("c")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_cells_do_not_depend_on_the_order(chance: random.Random) -> None:
+    numbers = np.random.default_rng(chance.randrange(1000))
+    rows = numbers.standard_normal((ALL + 300, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    names = [f"q{n}" for n in range(len(rows))]
+    one, other = Questions(), Questions()
+    for at in range(len(rows)):
+        one.add(names[at], rows[at])
+    order = numbers.permutation(len(rows)).tolist()
+    for at in order[:-200]:
+        other.add(names[at], rows[at])
+    other.near(rows[0], 0.5, 10)  # its cells are made now, the others come later
+    other.add("gone", rows[1])
+    for at in order[-200:]:
+        other.add(names[at], rows[at])
+    other.remove("gone")
+    for row in rows[:5]:
+        assert one.near(row, 0.5, 64) == other.near(row, 0.5, 64)
+
+
+def test_among_few_all_near_questions_are_found_nearest_first() -> None:
+    questions = Questions()
+    for text, vector in (("b", unit(1, 0)), ("a", unit(1, 0)), ("c", unit(1, 1)), ("d", unit(-1, 0))):
+        questions.add(text, vector)
+    assert [text for text, _ in questions.near(unit(1, 0), 0.3, 9)] == ["a", "b", "c"]
+    assert [text for text, _ in questions.near(unit(1, 0), 0.3, 2)] == ["a", "b"]
+    questions.remove("a")
+    assert [text for text, _ in questions.near(unit(1, 0), 0.3, 9)] == ["b", "c"]
