@@ -7,7 +7,7 @@ are closed by the engine itself (`duck.seal`).
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from engine import change, duck, faults, paths, tokens
 from engine.access.roles import Effect, strongest
 from engine.catalogue import Function
+from engine.containment import tree as syntax
 from engine.containment.acts import unsteady_act
 from engine.containment.bounds import bounds
 from engine.containment.steady import unsteady
@@ -207,21 +208,9 @@ def serialized(cursor: duck.Cursor, sql: str) -> dict[str, Any]:
     return tree
 
 
-def nodes(tree: object) -> Iterator[dict[str, Any]]:
-    """Every JSON object of a serialised statement, without recursion (statements may nest deeply)."""
-    stack: list[object] = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            yield item
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-
-
 def _check_tree(tree: dict[str, Any], functions: Mapping[str, Function]) -> Effect:
     effects: list[Effect] = []
-    for node in nodes(tree):
+    for node in syntax.parts(tree):
         kind = node.get("type")
         if kind == "BASE_TABLE" or kind == "SHOW_REF":
             parts = [str(node.get(key) or "") for key in ("catalog_name", "schema_name", "table_name")]
@@ -334,7 +323,7 @@ def check_predicate(cursor: duck.Cursor, predicate: str, columns: list[str], all
         raise Invalid("the filter must be one expression", "for example state = 'IL' and reliability > 0.8")
     used: list[str] = []
     by_lower = {column.lower(): column for column in columns}
-    for part in nodes(node["select_list"]):
+    for part in syntax.parts(node["select_list"]):
         kind, group = part.get("type"), part.get("class")
         if group in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER", "DEFAULT", "POSITIONAL_REFERENCE"):
             raise Invalid(f"the filter may not hold a {str(group).lower()}", "compare columns with constants")

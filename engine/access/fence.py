@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from engine import change, duck, guard, paths, tokens
+from engine.containment import tree as syntax
 from engine.errors import Forbidden, Invalid, NotFound, nearest
 from engine.guard import Checked, Known
 from engine.storage.buckets import BUCKETS
@@ -298,7 +299,7 @@ def _check_tree(
     tree = guard.serialized(cursor, body)
     if tree.get("error"):
         raise Invalid(str(tree.get("error_message")), "simplify the statement")
-    for node in guard.nodes(tree):
+    for node in syntax.parts(tree):
         kind = node.get("type")
         if kind == "BASE_TABLE":
             _check_table(node, space, put)

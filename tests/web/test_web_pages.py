@@ -46,7 +46,7 @@ def test_an_answer_is_quoted_with_its_row(client: httpx.Client) -> None:
     assert "resumes · W-1 Forklift operator with OSHA-10, six years in cold storage." in shown
     assert "state IL" in shown
     assert "reliability 0.9" in shown
-    assert "score 0." in shown
+    assert re.search(r"score 0\.[1-9]\d{3} · distance 0\.\d{3}", shown)
 
 
 def test_a_quotation_is_marked_in_its_row(client: httpx.Client) -> None:
