@@ -17,10 +17,11 @@ class Measure:
     rows: int = 0
     bytes: int = 0
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Count a batch. Raises Invalid when the result is larger than it may be."""
+    def add(self, batch: pa.RecordBatch) -> int:
+        """Count a batch; returns its bytes. Raises Invalid when the result is larger than it may be."""
+        size: int = batch.nbytes
         self.rows += batch.num_rows
-        self.bytes += batch.nbytes
+        self.bytes += size
         if self.most_rows and self.rows > self.most_rows:
             raise Invalid(
                 f"the result has more than the {self.most_rows} rows that {self.who} may read at once",
@@ -31,3 +32,4 @@ class Measure:
                 f"the result has more than the {self.most_bytes} bytes that {self.who} may read at once",
                 "select fewer columns, add a limit, or ask for another role",
             )
+        return size

@@ -7,6 +7,7 @@ a small query, so that clean cursors are kept and reused.
 import secrets
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from engine import duck
 
@@ -25,6 +26,7 @@ class Held:
     dirty: bool = field(default=False)
 
 
+@lru_cache(maxsize=256)
 def path_of(*places: tuple[str, str]) -> str:
     """A search path: the given places (catalog and schema) in order, then what we put before the engine's own."""
     return ",".join(duck.qualified(*place) for place in (*places, *OURS))

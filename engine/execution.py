@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -143,15 +143,18 @@ class Execution:
     @contextmanager
     def acting(self) -> Iterator[None]:
         """Do a part of the statement when its turn comes. What is raised in it ends the statement; see `fail`."""
-        with self._failing(), self._turn():
-            self._began = True
-            yield
+        begun, self._began = self._began, True
+        with self._failing():
+            if self._goes_first:
+                yield
+            else:
+                with self.lake.turns.turn(self.statement.check, begun=begun):
+                    yield
 
-    def _turn(self) -> AbstractContextManager[None]:
-        """A turn; none for what others wait for: who holds the write lock, and the end of a transaction."""
-        if self._writes_now() or self.checked.kind in ENDINGS or self.statement.session.urgent:
-            return nullcontext()
-        return self.lake.turns.turn(self.statement.check, begun=self._began)
+    @property
+    def _goes_first(self) -> bool:
+        """Whether it needs no turn: others wait for who holds the write lock, and for the end of a transaction."""
+        return self._writes_now() or self.checked.kind in ENDINGS or self.statement.session.urgent
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from engine.access.spaces import Spaces
 from engine.config import Loaded, load
 from engine.containment.containment import Containment
 from engine.cursors import Cursors
+from engine.descriptions import Descriptions
 from engine.errors import Busy, Conflict, Internal, Invalid, LakehouseError
 from engine.execution import Execution
 from engine.journal import Journal
@@ -70,6 +72,7 @@ class Lake:
         self.executions: dict[Statement, Execution] = {}  # all that have begun, those that wait too
         self.abandoned: deque[Stream] = deque()
         self.version = 0  # grows with every write to a bucket
+        self.descriptions = Descriptions(self)
         self.known = guard.Known({}, frozenset())
         self.sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self.kernels: dict[str, tuple[Callable[..., pa.Array], tuple[str, ...], str]] = {}  # by name
@@ -177,7 +180,7 @@ class Lake:
     def _check(self, sql: str) -> guard.Checked:
         cursor = self.root.cursor()
         try:
-            return guard.check(cursor, sql, self.known, self.config.engine.statement_bytes)
+            return replace(guard.check(cursor, sql, self.known, self.config.engine.statement_bytes), text=sql)
         finally:
             cursor.close()
 

@@ -3,16 +3,17 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from engine import columns, duck, faults, guard, parameters
+from engine import duck, faults, guard, parameters
 from engine.access.credentials import Credentials
 from engine.access.profiles import Profile
-from engine.access.roles import Effect, Role, require
+from engine.access.roles import Role, require
 from engine.cursors import path_of
+from engine.descriptions import NO_ROWS, Description
 from engine.errors import Conflict, Forbidden, Invalid, LakehouseError, NotFound
 from engine.execution import Execution, Transaction
 from engine.load import LoadMode, Target, check_schema, load_stream
@@ -25,18 +26,7 @@ from engine.temporary import Temporary
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-NO_ROWS = pa.schema([])
-EXPLAINED = pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())])
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is known of a statement before it runs."""
-
-    schema: pa.Schema | None  # of the rows; None where only running tells (DML with RETURNING)
-    parameters: pa.Schema
-    is_query: bool
-    effect: Effect
+__all__ = ["Description", "Session", "SessionSource"]  # what the doors need
 
 
 class SessionSource(Protocol):
@@ -115,22 +105,18 @@ class Session:
         last: without `pivots` they have no schema. `statement_id`: as of `run`.
         """
         checked = self._check(sql)
-        if checked.kind == "EXPLAIN":
-            kinds = [(name, pa.string()) for name in checked.parameters]
-            return Description(EXPLAINED, pa.schema(kinds), True, checked.effect)
-        if not checked.parameters and (not checked.is_query or (checked.leaves_traces and not pivots)):
-            return Description(None if checked.is_query else NO_ROWS, pa.schema([]), checked.is_query, checked.effect)
-        reading = guard.Checked("SELECT" if checked.leaves_traces else "DESCRIBE", True, "reads", (), False)
-        execution = self._execution(sql, reading, transaction, statement_id)
-        with execution.acting():
-            kind_of = self._lake.arrow_type
-            if self._lake.containment.takes(checked):
-                schema, found = self._lake.containment.describe(execution, checked)
-            else:
-                schema = self._shown(columns.of(execution.cursor, checked, kind_of)) if checked.is_query else NO_ROWS
-                found = parameters.infer(execution.cursor, checked.text, checked.parameters, kind_of)
-        execution.finish()
-        return Description(schema, pa.schema(list(found.items())), checked.is_query, checked.effect)
+
+        def begin() -> Execution:
+            reading = guard.Checked("SELECT" if checked.leaves_traces else "DESCRIBE", True, "reads", (), False)
+            return self._execution(sql, reading, transaction, statement_id)
+
+        lasting = transaction is None and self.temporary.is_empty
+        found = self._lake.descriptions.of(checked, self.search_path, begin, pivots=pivots, lasting=lasting)
+        return found if self.reach.sees_everything else replace(found, schema=self._shown(found.schema))
+
+    def forget_descriptions(self) -> None:
+        """Have statements described anew: the columns of one were not those that its description promised."""
+        self._lake.descriptions.forget()
 
     def run(
         self,
@@ -367,8 +353,9 @@ class Session:
             self._lake.containment.require_steady(checked, self.role, sql)
             if checked.is_write:
                 guard.check_place(self.place)
-            text = sql if space is None or checked.kind == "USE" else space.admit(sql, checked, self.place)
-        return replace(checked, text=text)
+            if space is None or checked.kind == "USE":
+                return checked
+            return replace(checked, text=space.admit(sql, checked, self.place))
 
     @contextmanager
     def _refusing(self, sql: str) -> Iterator[None]:

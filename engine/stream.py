@@ -42,9 +42,8 @@ class Stream:
                 if statement.cancelled.is_set():  # an interrupted stream may end as if it were complete
                     raise statement.stopped() from None
                 return None
-            self._measure.add(batch)
+            statement.bytes += self._measure.add(batch)
             statement.rows += batch.num_rows
-            statement.bytes += batch.nbytes
             return batch
 
     def close(self, wait: float = -1) -> None:

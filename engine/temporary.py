@@ -49,6 +49,11 @@ class Temporary:
         self._changes: dict[str, Changes] = {}  # of open transactions
         self._lock = threading.Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no table, in no transaction either."""
+        return not self._tables and not self._changes
+
     def seen(self, transaction: str | None) -> Mapping[str, _Kept]:
         """The tables by folded name, as a statement of `transaction` sees them."""
         with self._lock:

@@ -86,6 +86,7 @@ class Reading:
         schema = next(stream)
         if self._declared is not None and not schema.equals(self._declared):
             stream.close()
+            self.session.forget_descriptions()
             raise Conflict("the columns changed after the statement was planned", "run it again")
         return Rows(schema, stream)
 

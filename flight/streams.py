@@ -20,8 +20,11 @@ def _is_dictionary(kind: pa.DataType) -> bool:
 
 def split(batch: pa.RecordBatch, limit: int = MESSAGE_BYTES) -> Iterator[pa.RecordBatch]:
     """`batch` in parts of at most about `limit` bytes; a single row is never split."""
+    if batch.nbytes <= limit or batch.num_rows <= 1:
+        yield batch
+        return
     size = sum(_size(column) for column in batch.columns)
-    if size <= limit or batch.num_rows <= 1:
+    if size <= limit:
         yield batch
         return
     rows = max(1, batch.num_rows * limit // (size + 1))
