@@ -39,8 +39,9 @@ REPORT = Path(__file__).parents[1] / "docs" / "wire.md"
 HEAD = """# What the wire costs
 
 `python -m bench.wire --write` made this page. CPU seconds are those of the server's process; clients are processes of
-their own. The reference of a line is measured in the same run, in turns with it: DuckDB makes the same batches or inserts
-the same Arrow in process, and a Flight server without SQL, sessions or checks sends them. The least of three rounds counts.
+their own. The reference of a line is measured in the same run, in turns with it: DuckDB makes the same batches or
+inserts the same Arrow in process, and a Flight server without SQL, sessions or checks sends them. The least of three
+rounds counts.
 """
 ROW_BYTES = 42  # of `facts`, in Arrow
 ROUNDS = 3
@@ -254,8 +255,8 @@ def report() -> str:
         "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in ROWS),
         "",
-        "A cancelled statement counts from its start to the error; the four kinds of clients share the cores, so that a",
-        "short statement waits for its turn behind long ones. `docs/decisions/0019-planning.md` says what was done.",
+        "A cancelled statement counts from its start to the error. The four kinds of clients share the cores, so that",
+        "a short statement waits for its turn behind long ones. Decision 0019 says what was done.",
     ]
     return "\n".join(lines) + "\n"
 
