@@ -44,6 +44,16 @@ CLOSED_FUNCTIONS = {
     "create_secret", "add_parquet_key", "invoke", "remap_struct", "replace_type",
 }  # fmt: skip
 CLOSED_PREFIXES = ("_", "ducklake_", "pragma_", "postgres_", "sqlite_")
+CATALOG_FUNCTIONS = {  # of the engine's catalog; by their name alone they are those that show what the caller sees
+    "duckdb_databases", "duckdb_schemas", "duckdb_tables", "duckdb_views", "duckdb_columns", "duckdb_constraints",
+    "duckdb_indexes", "duckdb_sequences", "duckdb_types", "duckdb_dependencies", "in_search_path", "current_schemas",
+    "current_database", "current_catalog",
+}  # fmt: skip
+FIRST_WORDS = {  # of statements that the parser may see: it runs parts of others, and reads files for IMPORT DATABASE
+    "select", "from", "with", "values", "table", "pivot", "pivot_wider", "pivot_longer", "unpivot", "describe", "desc",
+    "show", "summarize", "explain", "insert", "update", "delete", "merge", "truncate", "create", "drop", "alter",
+    "comment", "use", "begin", "start", "commit", "end", "rollback", "abort", "set",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,8 @@ class Known:
 def check(cursor: duck.Cursor, sql: str, known: Known, max_bytes: int) -> Checked:
     """Decide whether `sql` may run. `cursor` is only used to parse. Raises Invalid, Forbidden or NotFound."""
     check_text(sql, max_bytes, known.nesting)
+    words = tokens.read(sql)
+    _check_first_words(words)
     try:
         parsed = duck.statements(cursor, sql)
     except duck.Error as error:
@@ -90,8 +102,8 @@ def check(cursor: duck.Cursor, sql: str, known: Known, max_bytes: int) -> Checke
     kinds = [statement.type.name for statement in parsed]
     if not parsed:
         raise Invalid("there is no statement in the text", "send one SQL statement")
-    words = tokens.read(sql)
     _check_arrows(words)
+    _check_catalog_functions(words)
     paths.check(words, known.closed)
     if len(parsed) > 1 and not any(statement.query for statement in parsed):  # how DuckDB expands one PIVOT
         if kinds != ["CREATE", "SELECT"]:
@@ -138,6 +150,26 @@ def _check_arrows(words: Sequence[Token]) -> None:
             raise Invalid(f"an expression holds more than {MAX_ARROWS} arrows", "read JSON with one path, or with ->>")
 
 
+def _check_first_words(words: Sequence[Token]) -> None:
+    """Refuse, before it is parsed, a text that holds a statement of a kind that is not served."""
+    begins = True
+    for word in words:
+        if begins and word.kind == "keyword" and word.written[:1].isalpha() and word.text not in FIRST_WORDS:
+            raise _not_served(word)
+        begins = word.text == ";" or (begins and word.text == "(")
+
+
+def _not_served(word: Token) -> Forbidden:
+    return Forbidden(f"statements of the kind {word.text.upper()} are not served", "see docs/architecture.md")
+
+
+def _check_catalog_functions(words: Sequence[Token]) -> None:
+    """Refuse the engine's own catalog functions where a schema is named: ours stand before them, in no schema."""
+    for before, word, after in zip(words, words[1:], words[2:], strict=False):
+        if before.text == "." and after.text == "(" and word.text in CATALOG_FUNCTIONS:
+            raise Forbidden(f"the function {word.text}() is called by its name alone", "leave the schema out")
+
+
 def _check_types(words: Sequence[Token]) -> None:
     """Refuse the one type whose writing ends the engine."""
     if any(word.text == "time_ns" for word in words):
@@ -170,7 +202,7 @@ def _check_kind(
         return Checked("USE", False, "reads", (), False)
     if kind == "TRANSACTION":
         raise Invalid("transactions are opened by the connection", "use commit() and rollback() of the client")
-    raise Forbidden(f"statements of the kind {first.text.upper()} are not served", "see docs/architecture.md")
+    raise _not_served(first)
 
 
 def _check_explain(

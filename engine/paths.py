@@ -14,21 +14,13 @@ from engine.tokens import Token
 
 READERS = re.compile(r"(read_\w+|parquet_\w+|sniff_csv|glob)")
 GLOB = re.compile(r"[*?\[{]")
+PLAIN_TEXT = re.compile(r"'(?:[^']|'')*'")
+DOLLARS = re.compile(r"(\$\w*\$)(.*)\1", re.DOTALL)
 LISTS_TABLES = ("from", "join", "using")
 ENDS_THE_LIST = (
-    "where",
-    "group",
-    "order",
-    "limit",
-    "select",
-    "having",
-    "window",
-    "qualify",
-    "union",
-    "set",
-    "on",
-    "when",
-)
+    "where", "group", "order", "limit", "select", "having", "window", "qualify", "union", "set", "when", "values",
+    "returning",
+)  # fmt: skip
 BEFORE_ONE = (
     "table", "describe", "desc", "summarize", "show", "into", "pivot", "unpivot", "pivot_wider", "pivot_longer",
     "update",
@@ -68,28 +60,42 @@ def _listed(function: str, words: Sequence[Token], at: int) -> Iterator[str]:
 
 def tables(words: Sequence[Token]) -> Iterator[str]:
     """Texts that stand where a table may stand: the engine reads files by them."""
-    depth, lists = 0, set[int]()
-    for before, word in zip([None, *words], words, strict=False):
-        depth += {"(": 1, ")": -1}.get(word.text, 0)
-        if word.is_word(*LISTS_TABLES):
-            lists.add(depth)
-        elif word.is_word(*ENDS_THE_LIST):
-            lists.discard(depth)
-        if before is None or not (word.kind == "string_const" or (word.kind == "identifier" and "/" in word.written)):
-            continue
-        listed = depth in lists and (before.text == "," or before.is_word(*LISTS_TABLES))
-        if listed or before.is_word(*BEFORE_ONE):
+    lists = [False]  # of each open bracket, whether tables are listed in it
+    starts = False  # whether a table may stand next
+    for at, word in enumerate(words):
+        is_path = word.kind == "identifier" and ("/" in word.written or "." in word.written)
+        if starts and (word.kind == "string_const" or is_path):
             yield _value(word)
+        if word.text in ("(", "[", "{"):
+            lists.append(starts)  # of `from ('x.csv' cross join t)`
+        elif word.text in (")", "]", "}"):
+            lists[1:] = lists[1:-1]
+            starts = False
+        elif word.is_word(*LISTS_TABLES) and not _compares(words, at):
+            lists[-1] = starts = True
+        elif word.is_word(*ENDS_THE_LIST):
+            lists[-1] = starts = False
+        elif word.text == ",":
+            starts = lists[-1]
+        else:
+            starts = word.is_word(*BEFORE_ONE) or (starts and word.is_word("lateral"))
+
+
+def _compares(words: Sequence[Token], at: int) -> bool:
+    """Whether the word there is the last of IS [NOT] DISTINCT FROM."""
+    return at > 1 and words[at - 1].is_word("distinct") and words[at - 2].is_word("is", "not")
 
 
 def _value(token: Token) -> str:
+    """The path that a token is. Raises Forbidden for one with escapes or in several pieces: it is not read here."""
     text = token.written.strip()
     if token.kind == "identifier":
         return text
-    if text.startswith("$"):
-        mark = text[: text.index("$", 1) + 1]
-        return text[len(mark) : -len(mark)] if text.endswith(mark) else text
-    return text.strip("eE").strip("'").replace("''", "'")
+    if PLAIN_TEXT.fullmatch(text):
+        return text[1:-1].replace("''", "'")
+    if found := DOLLARS.fullmatch(text):
+        return found.group(2)
+    raise Forbidden("a path is written as one plain text", "for example 'folder/file.csv'")
 
 
 def _place(text: str) -> tuple[Path, bool]:

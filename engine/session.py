@@ -107,7 +107,8 @@ class Session:
         checked = self._check(sql)
 
         def begin() -> Execution:
-            reading = guard.Checked("SELECT" if checked.leaves_traces else "DESCRIBE", True, "reads", (), False)
+            kind = "SELECT" if checked.leaves_traces else "DESCRIBE"
+            reading = guard.Checked(kind, True, "reads", (), False, text=checked.text)
             return self._execution(sql, reading, transaction, statement_id)
 
         lasting = transaction is None and self.temporary.is_empty

@@ -5,6 +5,7 @@ from typing import Any
 from engine.errors import Forbidden, Invalid
 from engine.storage import listing, removal, versions
 from engine.storage.buckets import BUCKETS
+from engine.storage.datasets import SCHEMA, Place, meant
 from engine.storage.ingest import Ingestion, Request
 from udfs.kernel import Call, kernel
 
@@ -14,11 +15,9 @@ INGESTED = (
 )
 
 
-def may_change(call: Call, dataset: str | None, bucket: str | None = None) -> None:
-    """Raise Forbidden when a dataset, which need not exist, lies where the caller's profile may not write."""
-    parts = tuple((dataset or "").split("."))
-    full = (bucket or BUCKETS[0], "main", parts[-1]) if len(parts) == 1 else (BUCKETS[0], *parts)[-3:]
-    if not call.session.reach.sees_everything and not call.session.reach.changes(*full):
+def may_change(call: Call, dataset: str | None, place: Place) -> None:
+    """Raise Forbidden when `dataset`, which need not exist, is at a place where the caller's profile may not write."""
+    if not call.session.reach.changes(place.bucket, place.schema, place.name):
         raise Forbidden(f"your profile may not write the dataset {dataset!r}", "ask an admin for a grant on it")
 
 
@@ -36,7 +35,7 @@ def ingest(
     """Files into a dataset; one row."""
     if uri is None or dataset is None:
         raise Invalid("ingest needs a uri and a dataset", "ingest('workers.csv', 'workers')")
-    may_change(call, dataset, bucket)
+    may_change(call, dataset, Place(bucket or BUCKETS[0], SCHEMA, dataset))
     request = Request(uri, dataset, key, mode or "auto", bucket, format, options)
     return [vars(Ingestion(call.lake, call.statement, request).run())]
 
@@ -44,7 +43,7 @@ def ingest(
 @kernel("_drop_dataset", "VARCHAR", "STRUCT(dataset VARCHAR, status VARCHAR, version BIGINT)[]", "writes")
 def drop_dataset(call: Call, dataset: str | None) -> list[dict[str, Any]]:
     """Remove a dataset; one row."""
-    may_change(call, dataset)
+    may_change(call, dataset, meant(call.lake, dataset))
     return [removal.drop_dataset(call.lake, call.statement, dataset)]
 
 
@@ -56,7 +55,7 @@ def drop_dataset(call: Call, dataset: str | None) -> list[dict[str, Any]]:
 )
 def delete_rows(call: Call, dataset: str | None, keys: str | None, reason: str | None) -> list[dict[str, Any]]:
     """Delete rows by key; one row."""
-    may_change(call, dataset)
+    may_change(call, dataset, meant(call.lake, dataset))
     return [removal.delete_rows(call.lake, call.statement, dataset, keys, reason)]
 
 
@@ -68,7 +67,7 @@ def delete_rows(call: Call, dataset: str | None, keys: str | None, reason: str |
 )
 def rollback_dataset(call: Call, dataset: str | None, version: int | None) -> list[dict[str, Any]]:
     """Restore the content of a version; one row."""
-    may_change(call, dataset)
+    may_change(call, dataset, Place(BUCKETS[0], SCHEMA, dataset or ""))
     return [versions.rollback(call.lake, call.statement, dataset, version)]
 
 

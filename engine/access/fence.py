@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from engine import change, duck, guard, paths, tokens
 from engine.containment import tree as syntax
 from engine.errors import Forbidden, Invalid, NotFound, nearest
-from engine.guard import Checked, Known
+from engine.guard import CATALOG_FUNCTIONS, Checked, Known
 from engine.storage.buckets import BUCKETS
 from engine.tokens import Token
 from sql import words as word_list
@@ -24,10 +24,6 @@ Name = tuple[str, str, str]  # bucket, schema, table or view
 LAKE = "lake"
 FILE = re.compile(r"[/\\:*]|\.\w+$")  # what makes a name one of a file
 PLAIN = (("", ""), ("", "main"), ("system", "main"), ("", "pg_catalog"))  # where the parser itself puts functions
-CATALOG_FUNCTIONS = {  # of the engine's catalog, which the namespace limits to what is seen
-    "duckdb_databases", "duckdb_schemas", "duckdb_tables", "duckdb_views", "duckdb_columns", "duckdb_constraints",
-    "duckdb_indexes", "duckdb_sequences", "duckdb_types", "duckdb_dependencies", "in_search_path", "current_schemas",
-}  # fmt: skip
 SYSTEM_SCHEMAS = ("information_schema", "pg_catalog")
 CLOSED_VIEWS = {"pg_settings", "pg_prepared_statements", "duckdb_logs", "duckdb_settings", "pg_proc", "pg_description"}
 
@@ -306,9 +302,10 @@ def _check_tree(
         elif kind == "SHOW_REF":
             _check_show(node, space)
         elif kind == "FUNCTION":
-            if (node.get("catalog"), node.get("schema")) not in PLAIN:
+            name, place = str(node.get("function_name", "")).lower(), (node.get("catalog"), node.get("schema"))
+            if place not in PLAIN or (name in CATALOG_FUNCTIONS and place != PLAIN[0]):
                 raise Forbidden("a function is called by its name alone", "leave the schema out")
-            _check_function(str(node.get("function_name", "")).lower(), known)
+            _check_function(name, known)
 
 
 def _check_table(node: Mapping[str, Any], space: Space, put: Collection[str]) -> None:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
+from string import Template
 from typing import TYPE_CHECKING
 
 from engine import duck, tokens
@@ -53,14 +55,19 @@ def setting(lake: "Lake", session: "Session") -> Setting:
         return Setting((), session.search_path)
     catalog = duck.identifier(space.catalog)
     names = [name for name in space.relations if name[0] not in space.whole]
-    schemas = {"main", "__lake", "__catalog", *(name[1] for name in names)}
-    ddl = [f"attach ':memory:' as {catalog}"]
+    schemas = {"main", "__lake", *(name[1] for name in names)}
+    ddl = [f"attach ':memory:' as {catalog}", Template(_place()).substitute(space=catalog)]
     ddl += [f"create schema if not exists {catalog}.{duck.identifier(schema)}" for schema in sorted(schemas)]
     ddl += [
         f"create view {duck.qualified(space.catalog, *name[1:])} as select * from {space.source(name)}"
         for name in names
     ]
     return Setting(tuple(ddl), session.search_path)
+
+
+@cache
+def _place() -> str:
+    return next(script.text for script in scripts("access") if script.name.endswith("_place.sql"))
 
 
 def check_catalog(lake: "Lake", session: "Session", sql: str) -> None:

@@ -9,6 +9,7 @@ in a worker process, nothing else.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from math import prod
 
 from engine.containment.rules import RULES
@@ -197,8 +198,8 @@ def _array_size(kind: object) -> int:
 
 def _unsteady_words(words: Sequence[Token], ours: Collection[str]) -> str | None:
     """The verdict by words: a name before a bracket that is not always steady."""
-    for before, word, after in zip([None, *words], words, words[1:], strict=False):
-        if not word.is_name or after.text != "(" or word.text in ours or _is_no_call(before, word):
+    for at, (word, after) in enumerate(pairwise(words)):
+        if not word.is_name or after.text != "(" or word.text in ours or _is_no_call(words, at):
             continue
         kind = kinds().get(word.text, ("unknown", 1))[0]
         if kind in ("unknown", "checked", *HOLDING):
@@ -206,10 +207,16 @@ def _unsteady_words(words: Sequence[Token], ours: Collection[str]) -> str | None
     return None
 
 
-def _is_no_call(before: Token | None, word: Token) -> bool:
+def _is_no_call(words: Sequence[Token], at: int) -> bool:
     """Whether a name before a bracket is a keyword, or that of a table."""
+    word, before = words[at], words[at - 1] if at else None
     if before is not None and before.is_word("into", "table", "exists", "as", "view", "recursive", "with"):
         return True
+    first = at
+    while first >= 2 and words[first - 1].text == "." and words[first - 2].is_name:
+        first -= 2
+    if first < at and first and words[first - 1].is_word("into", "table", "exists", "view"):
+        return True  # schema.table
     if word.text == "filter":  # of an aggregate; the function of this name takes a lambda
         return before is not None and before.text == ")"
     return word.kind == "keyword" and word.text not in kinds()

@@ -121,6 +121,15 @@ def resolve(cursor: duck.Cursor, name: str) -> Place:
     raise missing(name, [place.name for place in found])
 
 
+def meant(lake: "Lake", name: str | None) -> Place:
+    """The dataset that `name` means; the one that it would name where `ingest` makes them when there is none."""
+    with working(lake) as cursor:
+        try:
+            return resolve(cursor, name or "")
+        except NotFound:
+            return Place(BUCKETS[0], SCHEMA, name or "")
+
+
 def dataset_table(lake: "Lake", name: str) -> str:
     """The full, quoted name of the table of a dataset. Raises NotFound naming the nearest."""
     with working(lake) as cursor:

@@ -1,18 +1,9 @@
 -- The engine's own catalog functions, limited to what the profile sees. They stand before those of the engine in the
 -- search path, so that information_schema, pg_catalog, SHOW and DESCRIBE are limited with them.
-create schema $space.__catalog;
-
-create macro $space.__catalog.current_database() as 'primary';
-
-create macro $space.__catalog.current_catalog() as 'primary';
-
-create macro $space.__catalog.current_schemas(implicit) as ['main'];
-
-create macro $space.__catalog.in_search_path(database_name, schema_name) as
-    database_name = 'primary' and schema_name = 'main';
-
 create macro $space.__catalog.duckdb_databases() as table
-select * replace (null::varchar as path, null::varchar as cipher, map {} as options)
+select * replace (
+    null::varchar as path, null::varchar as cipher, map {} as options, map {}::map(varchar, varchar) as tags
+)
 from system.main.duckdb_databases()
 where database_name = 'lake' or database_name in (select bucket from $space.__seen.place);
 
@@ -75,10 +66,12 @@ select *
 from system.main.duckdb_dependencies()
 where false;
 
+-- Every catalog has the same types, one of them with their numbers; the names of catalogs would tell who else is there.
 create macro $space.__catalog.duckdb_types() as table
-select *
+select * replace ('system' as database_name, null::bigint as database_oid)
 from system.main.duckdb_types()
-where internal;
+where internal
+qualify row_number() over (partition by type_name order by type_oid) = 1;
 
 create macro $space.__catalog.duckdb_functions() as table
 select *
