@@ -85,7 +85,7 @@ class Ingest(Section):
 
 
 class Models(Section):
-    """Embedding models."""
+    """Embedding models, and language models."""
 
     embedder: str = Field("minilm", description="the embedder of a corpus that names none")
     threads: int = Field(0, ge=0, le=256, description="threads of the embedder; 0 = one a core, at most 4")
@@ -101,6 +101,12 @@ class Models(Section):
     request_texts: int = Field(64, ge=1, le=2048, description="texts of one request")
     cache_bytes: int = Field(512 << 20, ge=0, description="vectors of texts kept on disk; 0 = none")
     question_cache: int = Field(4096, ge=0, description="question embeddings kept in memory")
+    chat: list[str] = Field(
+        default_factory=list, description="chat models: openai:<base URL>#<model> or ollama:<model>; first = default"
+    )
+    chat_seconds: float = Field(120, gt=0, description="time limit of one request to a language model")
+    chat_temperature: float = Field(0, le=2, description="temperature of language models; below 0 = not sent")
+    prompt_characters: int = Field(200_000, ge=1000, description="longest prompt; a longer one is an error")
 
 
 class Search(Section):
@@ -119,6 +125,18 @@ class Search(Section):
     recall_floor: float = Field(0.95, ge=0, le=1, description="recall@10 that an index must reach to become live")
     history: int = Field(50, ge=1, le=1000, description="generations of a corpus that rollback_index can go back to")
     build_threads: int = Field(0, ge=0, le=1024, description="threads that build an index; 0 = all cores but one")
+    fold: bool = Field(True, description="fold what is new and dead into a corpus with an index in the background")
+    append_seconds: float = Field(
+        1.0, ge=0, le=3600, description="how long corpora refreshed on_append wait for further changes"
+    )
+
+
+class Tuner(Section):
+    """Indexes that are tried in the background while nothing runs."""
+
+    enabled: bool = Field(False, description="try one after the other, and promote what is faster")
+    per_hour: int = Field(4, ge=1, le=360, description="trials in an hour, of all corpora together")
+    min_recall: float = Field(0.95, gt=0, le=1, description="recall that a trial must reach to be promoted")
 
 
 class Relevance(Section):
@@ -133,6 +151,35 @@ class Downgrade(Section):
 
     weak: list[str] = Field(default_factory=lambda: list(WEAK), description="weak models, beside those named free")
     force_full_enrichment: bool = Field(False, description="never downgrade; also LH_FORCE_FULL_ENRICHMENT")
+
+
+class Memory(Section):
+    """Which outcomes apply, how they fade, and when memory is measured by itself."""
+
+    decay_days: float = Field(0, ge=0, description="an outcome of that age counts 1/e; 0 = outcomes do not fade")
+    failure_factor: float = Field(
+        1, gt=0, le=1, description="what each wrong outcome of a document leaves of its right ones; 1 = all"
+    )
+    exclude_corpora: list[str] = Field(default_factory=list, description="corpora whose outcomes never apply")
+    exclude_ids: list[str] = Field(default_factory=list, description="documents whose outcomes never apply")
+    exclude_questions: list[str] = Field(
+        default_factory=list, description="recorded questions whose outcomes never apply"
+    )
+    check_outcomes: int = Field(
+        0, ge=0, description="outcomes of a corpus after which its memory is measured, and off if it harms; 0 = never"
+    )
+    check_hours: float = Field(0, ge=0, le=8760, description="hours after which all memory is measured so; 0 = never")
+    check_sample: int = Field(100, ge=1, le=10_000, description="recorded questions of a corpus that a check asks")
+
+
+class Judge(Section):
+    """A language model that is asked before an outcome brings an answer in or up."""
+
+    model: str = Field("", description="openai:<base URL>#<model> or ollama:<model>; empty = no judge")
+    floor: int = Field(3, ge=1, le=5, description="least rating, 1 to 5, with which an answer is brought in or up")
+    seconds: float = Field(10, gt=0, le=300, description="time for all ratings of one search; after it none is used")
+    calls: int = Field(8, ge=1, le=100, description="ratings that one question may ask for; the others are not used")
+    cache: int = Field(4096, ge=0, description="ratings kept in memory")
 
 
 class Pathway(Section):
@@ -193,8 +240,11 @@ class Config(BaseSettings):
     ingest: Ingest = Field(default_factory=Ingest)  # type: ignore[arg-type]
     models: Models = Field(default_factory=Models)  # type: ignore[arg-type]
     search: Search = Field(default_factory=Search)  # type: ignore[arg-type]
+    tuner: Tuner = Field(default_factory=Tuner)  # type: ignore[arg-type]
     relevance: Relevance = Field(default_factory=Relevance)  # type: ignore[arg-type]
     downgrade: Downgrade = Field(default_factory=Downgrade)  # type: ignore[arg-type]
+    memory: Memory = Field(default_factory=Memory)  # type: ignore[arg-type]
+    judge: Judge = Field(default_factory=Judge)  # type: ignore[arg-type]
     pathway: Pathway = Field(default_factory=Pathway)  # type: ignore[arg-type]
     access: Access = Field(default_factory=Access)  # type: ignore[arg-type]
     flight: Flight = Field(default_factory=Flight)  # type: ignore[arg-type]
@@ -202,8 +252,8 @@ class Config(BaseSettings):
     journal: Journal = Field(default_factory=Journal)  # type: ignore[arg-type]
 
     sections: ClassVar[tuple[str, ...]] = (
-        "engine", "limits", "ingest", "models", "search", "relevance", "downgrade", "pathway",
-        "access", "flight", "web", "journal",
+        "engine", "limits", "ingest", "models", "search", "tuner", "relevance", "downgrade", "memory", "judge",
+        "pathway", "access", "flight", "web", "journal",
     )  # fmt: skip
 
 

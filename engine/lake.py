@@ -27,7 +27,11 @@ from engine.errors import Busy, Conflict, Internal, Invalid, LakehouseError
 from engine.execution import Execution
 from engine.journal import Journal
 from engine.locks import WriteLock
+from engine.memory.checks import Checks
+from engine.memory.judge import Judge
+from engine.memory.modes.registry import Registry
 from engine.memory.playbooks import Playbooks
+from engine.memory.switches import Switches
 from engine.models.endpoint import Call
 from engine.models.models import Models, means_of
 from engine.revival import Revival
@@ -97,8 +101,13 @@ class Lake:
         models = self.config.models
         means = means_of(self.home, models, self._record_call)
         self.models = Models(means, models.embedder, models.question_cache, models.cache_bytes)
+        self.models.offer_chats(models.chat, models.chat_seconds, models.chat_temperature)
         self.corpora = Corpora(self)
         self.playbooks = Playbooks(self)
+        self.judge = Judge(self.config.judge, means.reach, lambda error: self.record_error(error, None, "", None))
+        self.switches = Switches(self)
+        self.checks = Checks(self)
+        self.modes = Registry(self)
         self.profiles = Profiles(self)
         self.credentials = Credentials(self)
         self.spaces = Spaces(self)
@@ -123,6 +132,7 @@ class Lake:
             self.kernels[name] = body, tuple(parameters[:-1]), returns  # a collected kernel would crash the process
         self._dress()
         self.corpora.recover()
+        self.checks.start()
 
     def _dress(self) -> None:
         nesting = self.config.limits.nesting
@@ -172,6 +182,7 @@ class Lake:
         finally:
             self.version += 1
             self._write_lock.release(owner)
+            self.corpora.upkeep.notice()
 
     def check(self, sql: str) -> guard.Checked:
         """Whether `sql` may run, and what it is. See `guard`."""
@@ -237,7 +248,7 @@ class Lake:
             if not session.closed and which(session):
                 session.close()
 
-    def record_error(self, error: LakehouseError, profile: str, sql: str, statement_id: str | None) -> None:
+    def record_error(self, error: LakehouseError, profile: str | None, sql: str, statement_id: str | None) -> None:
         """Put an error into the journal, on disk before this returns."""
         body = {"code": error.code, "message": error.message, "hint": error.hint, "sql": shown(sql)}
         with suppress(Busy, duck.Error):  # the caller's error is the one to show; the entry stays in memory until later
@@ -277,6 +288,7 @@ class Lake:
         """
         if self._stopped.is_set():
             return
+        self.corpora.upkeep.close()
         self._closed.set()
         with ExitStack() as exits:
             exits.callback(self._stopped.set)
@@ -284,8 +296,10 @@ class Lake:
             exits.callback(self.cursors.close)
             exits.callback(self.containment.close)
             exits.callback(self.models.close)
+            exits.callback(self.judge.close)
             exits.callback(self.corpora.close)
             exits.callback(self._close_journal)
+            exits.callback(self.checks.close)
             self._stop_statements()
 
     def _close_journal(self) -> None:

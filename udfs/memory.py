@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engine.errors import Invalid
 from engine.memory.imports import Import
 from engine.memory.lift import lift
+from engine.memory.switches import Switched
 from udfs.kernel import Call, Row, batch_kernel, kernel
 
 DONE = "STRUCT(playbook_id VARCHAR, status VARCHAR)[]"
@@ -74,4 +76,39 @@ def playbook_answer(call: Call, rows: list[Row]) -> Sequence[Any]:
     return call.lake.playbooks.answers(rows)
 
 
-KERNELS = [playbook_record, playbook_retract, playbook_supersede, playbook_import, playbook_lift, playbook_answer]
+@kernel(
+    "_playbook_check",
+    "VARCHAR[], BIGINT",
+    "STRUCT(corpus VARCHAR, status VARCHAR, questions BIGINT, ndcg_off DOUBLE, ndcg_on DOUBLE, helped BIGINT, "
+    "hurt BIGINT)[]",
+    "writes",
+)
+def playbook_check(call: Call, corpora: list[str] | None, sample: int | None) -> list[dict[str, Any]]:
+    """Measure memory, and switch it off where it harms; one row a corpus."""
+    lake, reach = call.lake, call.session.reach
+    if corpora is None:
+        corpora = [name for name in lake.corpora.names() if reach.changes_corpus(name)]
+    names = [lake.corpora.changed_by(name, reach) for name in corpora]
+    return [vars(lake.checks.check(name, reach, sample, call.check)) for name in names]
+
+
+@kernel(
+    "_playbook_switch",
+    "VARCHAR, BOOLEAN, VARCHAR",
+    "STRUCT(corpus VARCHAR, status VARCHAR, enabled BOOLEAN)[]",
+    "writes",
+)
+def playbook_switch(call: Call, corpus: str | None, enabled: bool | None, note: str | None) -> list[dict[str, Any]]:
+    """Switch the memory of a corpus on or off; one row."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    if enabled is None:
+        raise Invalid("enabled is NULL", "true switches the outcomes of the corpus on, false off")
+    off = None if enabled else Switched(note or "switched off by hand", by_check=False)
+    status = call.lake.switches.set(name, off, call.session.profile, {"note": note})
+    return [{"corpus": name, "status": status, "enabled": enabled}]
+
+
+KERNELS = [
+    playbook_record, playbook_retract, playbook_supersede, playbook_import, playbook_lift, playbook_check,
+    playbook_switch, playbook_answer,
+]  # fmt: skip

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from engine.errors import Invalid
-from engine.search import answer, matrix, recall
+from engine.search import answer, matrix, recall, transfer
 from engine.search.builds import Build
 from engine.search.corpora import Definition
 from engine.search.indexing import Indexer, Outcome
 from engine.search.matrix import Question, Request
+from engine.search.tuning import Aim, Tuning
 from engine.search.vectors.choosing import Wish
 from udfs.kernel import Call, Row, batch_kernel, kernel
 
@@ -153,6 +154,59 @@ def measure_recall(call: Call, corpus: str | None, k: int | None, queries: int |
     return [{**facts, **vars(exam.take(call.check)), "build_seconds": seconds, "promoted": True}]
 
 
+@kernel(
+    "_tune_index",
+    "VARCHAR, DOUBLE, VARCHAR, BIGINT",
+    "STRUCT(corpus VARCHAR, engine VARCHAR, parameters VARCHAR, recall DOUBLE, p50_ms DOUBLE, p95_ms DOUBLE, "
+    "build_seconds DOUBLE, promoted BOOLEAN, reason VARCHAR)[]",
+    "writes",
+)
+def tune_index(
+    call: Call, corpus: str | None, min_recall: float | None, grid: str | None, queries: int | None
+) -> list[dict[str, Any]]:
+    """Try indexes and promote the best; one row a trial, the first of the live index."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    aim = Aim(Aim.min_recall if min_recall is None else min_recall, _number(queries, Aim.questions))
+    tuning = Tuning(call.lake, name, grid, aim, call.session.profile)
+    begun = tuning.begin(call.check)
+    built = call.lake.corpora.builds.wait(begun, call.check, call.progress) if begun else None
+    return [
+        {
+            "corpus": name,
+            "engine": row.engine,
+            "parameters": json.dumps(row.parameters, sort_keys=True),
+            **vars(row.measured),
+            "build_seconds": row.build_seconds,
+            "promoted": row.promoted,
+            "reason": row.reason,
+        }
+        for row in tuning.rows(built)
+    ]
+
+
+MOVED = "STRUCT(corpus VARCHAR, status VARCHAR, bytes BIGINT, generation VARCHAR, reason VARCHAR)[]"
+
+
+@kernel("_export_index", "VARCHAR, VARCHAR", MOVED, "administers")
+def export_index(call: Call, corpus: str | None, uri: str | None) -> list[dict[str, Any]]:
+    """Write the live index into a file; one row."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    return [transfer.export(call.lake, name, uri or "", call.check)]
+
+
+@kernel("_import_index", "VARCHAR, VARCHAR", MOVED, "administers")
+def import_index(call: Call, corpus: str | None, uri: str | None) -> list[dict[str, Any]]:
+    """Take an index from a file; one row."""
+    name = call.lake.corpora.changed_by(corpus, call.session.reach)
+    builds = call.lake.corpora.builds
+    with transfer.checked(call.lake, name, uri or "", call.check) as found:
+        row = {"corpus": name, "bytes": found.bytes}
+        if transfer.is_live(found):
+            return [row | {"status": "unchanged", "generation": found.manifest.generation}]
+        built = builds.wait(transfer.begin(call.lake, found, call.session.profile), call.check, call.progress)
+        return [row | {"status": built.status, "generation": built.generation, "reason": built.reason}]
+
+
 def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -> list[list[dict[str, object]]]:
     """Answer every row; rows with the same request are answered together, an equal question only once."""
     answers: list[list[dict[str, object]]] = [[] for _ in rows]
@@ -165,7 +219,9 @@ def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -
             positions.setdefault(rows[at][0], []).append(at)
         questions = [_question(text, call.lake.config.search.question_bytes) for text in positions]
         for found, places in zip(
-            matrix.search(call.lake, questions, request, call.session.reach), positions.values(), strict=True
+            matrix.search(call.lake, questions, request, call.session.reach, call.cancelled),
+            positions.values(),
+            strict=True,
         ):
             for at in places:
                 answers[at] = found
@@ -280,5 +336,6 @@ def ask(
 
 KERNELS = [
     create_corpus, refresh_corpus, drop_corpus, build_index, cancel_build, promote_index, rollback_index,
-    measure_recall, vector_search, text_search, hybrid_search, matrix_search, ask,
+    measure_recall, tune_index, export_index, import_index,
+    vector_search, text_search, hybrid_search, matrix_search, ask,
 ]  # fmt: skip

@@ -46,7 +46,7 @@ class Admission:
             raise NotFound(f"corpus {corpus!r} has no document {id!r}", "take the id from a search result")
         model = self._model(corpus).embedder.sha256
         made = playbook_id(query, corpus, id)
-        return Playbook(made, query, corpus, id, score, _text(given[4]), _text(given[5]), model)
+        return Playbook(made, query, corpus, id, score, _text(given[4]), _text(given[5]), model, self._lake.clock())
 
     def _corpus(self, corpus: str) -> tuple[Generation, list[Mask]]:
         found = self._seen.get(corpus)

@@ -12,6 +12,7 @@ from engine.errors import Invalid
 COMPOSED = "codereview_lakehouse"
 ISOLATED = "codereview_isolation"
 WEAK = ("qwen3.5:latest", "qwen3:latest")
+EXTRACTIVE = "extractive"  # quotes what was found: without corpora it has nothing to say
 NOT_FORCED = ("", "false")
 FORCED_AS_IT_IS = "true"
 
@@ -27,8 +28,8 @@ class Decision:
 
 
 def is_weak(model: str, weak: Collection[str] = WEAK) -> bool:
-    """Whether a model is a weak one: free of charge by its name, or in the list `weak`. All others are strong."""
-    return model.endswith(":free") or ":free/" in model or model in weak
+    """Whether a model is a weak one: free of charge by its name, in the list `weak`, or none. All others are strong."""
+    return model.endswith(":free") or ":free/" in model or model in weak or model == EXTRACTIVE
 
 
 def decide(

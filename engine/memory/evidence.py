@@ -62,6 +62,10 @@ class Evidence:
             del order[bisect_left(order, (_digest(playbook.key), playbook.key))]
         self._fresh.pop(playbook.corpus, None)
 
+    def failures(self, key: Key) -> int:
+        """How many judgements say that a document was wrong."""
+        return sum(one.score < 0.5 for one in self._judged.get(key, {}).values())
+
     def near(
         self, question: Vector, role: str | None, wanted: Container[Key], without: str | None = None
     ) -> list[Near]:

@@ -71,7 +71,7 @@ def _measured(
         gold = _gold(known, scope)
         off = fusion.top(ranking.scores, SHOWN)
         memory = lake.playbooks.recall(vector, scope.generations, None, ranking.scores, without=text)
-        matrix.believe(ranking, memory)
+        matrix.believe(ranking, memory, request)
         on = fusion.top(ranking.scores, SHOWN)
         measured.append((_ndcg(off, gold), _ndcg(on, gold), _reciprocal(off, gold), _reciprocal(on, gold)))
     return measured

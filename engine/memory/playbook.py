@@ -6,7 +6,7 @@ their answers (distance × (1 − 0.5 × score)), and one within 0.20 brings in 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.search.fusion import Key
 
@@ -28,6 +28,7 @@ class Playbook:
     role: str | None
     note: str | None
     model: str
+    recorded_at: float = field(default=0.0, compare=False)  # seconds since the epoch
 
     @property
     def key(self) -> Key:

@@ -16,6 +16,7 @@ from engine.memory.admission import Admission, Given
 from engine.memory.evidence import Evidence
 from engine.memory.fit import Fit
 from engine.memory.playbook import BOOST_DISTANCE, NEAREST, Near, Playbook, playbook_id, same_role
+from engine.memory.policy import SAYS_NOTHING, UNDECIDED, Policy
 from engine.memory.questions import Vector
 from engine.search.fusion import Key
 from engine.search.generation import Generation
@@ -23,7 +24,7 @@ from engine.search.generation import Generation
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-COLUMNS = "playbook_id, query, corpus, id, score, role, note, model, vector"
+COLUMNS = "playbook_id, query, corpus, id, score, role, note, model, recorded_at, vector"
 BATCH = "playbook_batch"
 SEVERAL = 16  # rows from which on they are written as one table
 
@@ -60,16 +61,18 @@ class Playbooks:
         self._entries: dict[str, Playbook] | None = None
         self._evidence: dict[str, Evidence] = {}  # by model
         self._matrices: dict[str, tuple[list[Playbook], Vector]] = {}  # by model, for the classic mode
+        self._policy = Policy(lake.config.memory, lake.clock)
         self._of_model: dict[str, str] = {}  # by corpus, the model whose questions all its outcomes are known to have
 
     def _loaded(self) -> dict[str, Playbook]:
         if self._entries is None:
             with self._lake.control() as cursor:
-                table = duck.table(cursor, f"select {COLUMNS} from control.playbook order by playbook_id")
+                selected = COLUMNS.replace("recorded_at", "epoch(recorded_at) as recorded_at")
+                table = duck.table(cursor, f"select {selected} from control.playbook order by playbook_id")
             entries = {}
             for batch in table.to_batches():
-                vectors = batch.column(8)
-                for at, row in enumerate(zip(*(column.to_pylist() for column in batch.columns[:8]), strict=True)):
+                vectors = batch.column(9)
+                for at, row in enumerate(zip(*(column.to_pylist() for column in batch.columns[:9]), strict=True)):
                     playbook = Playbook(*row)
                     entries[playbook.playbook_id] = playbook
                     self._hold(playbook, np.frombuffer(vectors[at].as_py(), "<f4"))
@@ -97,7 +100,8 @@ class Playbooks:
         order = within[np.lexsort((within, distances[within]))]
         fitting = (Near(playbooks[at], float(max(distances[at], 0.0))) for at in order.tolist())
         seen = (one for one in fitting if same_role(one.playbook.role, role) and shows(one.playbook.key))
-        return list(islice(seen, nearest))
+        applying = (one for one in seen if self._policy.applies(one.playbook))
+        return self._policy.faded(islice(applying, nearest), self._failures(model), SAYS_NOTHING)
 
     def _matrix(self, model: str, dimension: int) -> tuple[list[Playbook], Vector]:
         entries = self._loaded()
@@ -126,10 +130,16 @@ class Playbooks:
                 return Memory([], {})
             evidence = self._evidence.get(generations[0].manifest.model_sha256)
             near = evidence.near(question, role, wanted, without) if evidence else []
+            near = [one for one in near if self._policy.applies(one.playbook)]
             if evidence is None or not near:
                 return Memory([], {})
             corpora = {one.playbook.corpus for one in near}
+            near = self._policy.faded(near, evidence.failures, UNDECIDED)
             return Memory(near, evidence.fits(one for one in generations if one.corpus in corpora))
+
+    def _failures(self, model: str) -> Callable[[Key], int]:
+        evidence = self._evidence.get(model)
+        return evidence.failures if evidence else lambda key: 0
 
     def _bring_over(self, generation: Generation) -> None:
         """Embed again the questions of a corpus that has got another model; those that fail are set aside."""
@@ -258,6 +268,7 @@ class Playbooks:
             for one, vector in puts:
                 entries[one.playbook_id] = one
                 self._hold(one, vector)
+        self._lake.checks.recorded(deed.playbook.corpus for deed in deeds if deed.action == "recorded")
 
     def _entry(self, playbook_id: str) -> Playbook | None:
         with self._lock:
@@ -269,7 +280,7 @@ def _put(cursor: duck.Cursor, puts: Sequence[tuple[Playbook, Vector]]) -> None:
     insert = f"insert or replace into control.playbook ({COLUMNS})"
     if len(rows) < SEVERAL:
         for row in rows:
-            cursor.execute(f"{insert} values (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            cursor.execute(f"{insert} values (?, ?, ?, ?, ?, ?, ?, ?, to_timestamp(?), ?)", row)
         return
     names = COLUMNS.split(", ")
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
@@ -277,6 +288,7 @@ def _put(cursor: duck.Cursor, puts: Sequence[tuple[Playbook, Vector]]) -> None:
     cast = [column.cast(kind) for column, kind in zip(columns, kinds, strict=True)]
     cursor.register(BATCH, pa.table(cast, names=names))
     try:
-        cursor.execute(f"{insert} select {COLUMNS} from temp.main.{BATCH}")
+        selected = COLUMNS.replace("recorded_at", "to_timestamp(recorded_at)")
+        cursor.execute(f"{insert} select {selected} from temp.main.{BATCH}")
     finally:
         cursor.unregister(BATCH)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -14,6 +14,7 @@ from engine.errors import Busy, Forbidden, Internal, Invalid, LakehouseError, Ti
 from engine.models.keys import Keys
 
 Cancelled = Callable[[], bool]
+OLLAMA = "http://127.0.0.1:11434"
 LOOK_SECONDS = 0.05
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 10.0
@@ -33,6 +34,7 @@ class Call:
     tries: int
     milliseconds: float
     outcome: str  # ok, or the code of an error
+    purpose: str = "embed"  # embed, chat, judge
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Reach:
     tries: int = 4
     batch: int = 64
     told: Callable[[Call], None] = lambda call: None
+    purpose: str = "embed"  # of its calls, as the journal tells it
 
 
 class Endpoint:
@@ -88,7 +91,8 @@ class Endpoint:
             raise
         finally:
             took = round((time.monotonic() - started) * 1000, 3)
-            self._reach.told(Call(self.base, self.model, texts, tokens, tries, took, outcome))
+            call = Call(self.base, self.model, texts, tokens, tries, took, outcome, self._reach.purpose)
+            self._reach.told(call)
 
     def _once(self, path: str, body: Mapping[str, Any], cancelled: Cancelled | None) -> dict[str, Any]:
         running = self._threads.submit(self._send, path, body)
@@ -103,6 +107,7 @@ class Endpoint:
     def _send(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         key = self._reach.keys.of(self.base)
         headers = {"authorization": f"Bearer {key}"} if key else {}
+        until = time.monotonic() + self._reach.seconds
         with self._client.stream("POST", self.base + path, json=body, headers=headers) as response:
             read, size = [], 0
             for part in response.iter_bytes():
@@ -110,6 +115,8 @@ class Endpoint:
                 if size > MAX_ANSWER:
                     raise Internal(f"the endpoint {self.base} answers over {MAX_ANSWER} bytes", "send less at once")
                 read.append(part)
+                if time.monotonic() > until:  # the limits of the client are those of one read each
+                    raise httpx.ReadTimeout("the answer trickles")
         return httpx.Response(response.status_code, headers=response.headers, content=b"".join(read))
 
     def _checked(self, response: httpx.Response) -> dict[str, Any]:
@@ -135,6 +142,20 @@ class Endpoint:
         """Close the connections; what runs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
+
+
+def reached(scheme: str, rest: str, reach: Reach) -> Endpoint:
+    """The endpoint of `openai:<base URL>#<model>`, `ollama:<base URL>#<model>`, or `ollama:<model>` on this machine.
+
+    Raises what `Endpoint` raises.
+    """
+    base, mark, model = rest.partition("#")
+    if scheme == "ollama":  # the key of OpenAI is not for Ollama
+        reach = replace(reach, keys=replace(reach.keys, environment={}))
+        base, model = (base, model) if mark else (OLLAMA, rest)
+    elif not mark:
+        raise Invalid(f"'openai:{rest}' names no model", "write openai:https://host/v1#<model>")
+    return Endpoint(base, model, reach)
 
 
 class _Later(Exception):
@@ -174,5 +195,9 @@ def _seconds(text: str | None) -> float:
 
 def _tokens(answer: Mapping[str, Any]) -> int | None:
     usage = answer.get("usage")
-    found = usage.get("total_tokens") if isinstance(usage, dict) else answer.get("prompt_eval_count")
-    return found if isinstance(found, int) else None
+    if isinstance(usage, dict):
+        found = usage.get("total_tokens")
+        return found if isinstance(found, int) else None
+    counts = [answer.get(name) for name in ("prompt_eval_count", "eval_count")]  # Ollama: read, written
+    whole = [count for count in counts if isinstance(count, int)]
+    return sum(whole) if whole else None

@@ -1,11 +1,15 @@
 """The models of one lakehouse: opened on first use, once each, and shared by all threads."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.config import Models as Settings
+from engine.errors import NotFound, nearest
+from engine.memory.downgrade import EXTRACTIVE
 from engine.models.cache import QuestionCache
+from engine.models.chat import Chat, name_of, open_chat
 from engine.models.embedder import Embedder, Means, open_embedder
 from engine.models.endpoint import Call, Reach
 from engine.models.keys import Keys
@@ -26,7 +30,7 @@ def means_of(home: Path, settings: Settings, told: Callable[[Call], None] = lamb
 
 
 class Models:
-    """Hands out embedders by URI. Nothing is loaded before it is asked for."""
+    """Hands out embedders by URI, and the chat models that are configured. Nothing is loaded before it is asked for."""
 
     def __init__(self, means: Means, default: str = "minilm", kept: int = 4096, cache_bytes: int = 0) -> None:
         """`default`: the URI meant when none is named. `kept`: question vectors kept per embedder in memory.
@@ -41,6 +45,30 @@ class Models:
         self._embedders: dict[str, Embedder] = {}
         self._questions: dict[str, QuestionCache] = {}
         self._opening = threading.Lock()
+        self._chat_uris: tuple[str, ...] = ()
+        self._chats: dict[str, Chat] = {}
+        self._chat_reach, self._chat_temperature = means.reach, 0.0
+
+    def offer_chats(self, uris: Sequence[str], seconds: float, temperature: float) -> None:
+        """Say which chat models there are, the default first, with the time limit of one request in seconds."""
+        self._chat_uris, self._chat_temperature = tuple(uris), temperature
+        self._chat_reach = replace(self.means.reach, seconds=seconds, purpose="chat")
+
+    def chat(self, name: str | None = None) -> Chat | None:
+        """The chat model of a name or URI (None: the default); None where the extractive generator answers.
+
+        Raises NotFound naming the nearest for one that is not configured, and what `open_chat` raises.
+        """
+        if name == EXTRACTIVE or (name is None and not self._chat_uris):
+            return None
+        found = [uri for uri in self._chat_uris if name in (None, uri, name_of(uri))]
+        if not found:
+            known = [EXTRACTIVE, *map(name_of, self._chat_uris)]
+            raise NotFound(f"the model {name!r} is not configured", f"{nearest(str(name), known)} see [models] chat")
+        with self._opening:
+            if found[0] not in self._chats:
+                self._chats[found[0]] = open_chat(found[0], self._chat_reach, self._chat_temperature)
+            return self._chats[found[0]]
 
     def embedder(self, uri: str | None = None) -> Embedder:
         """The embedder of `uri` (None: the default). Raises what `open_embedder` raises."""
@@ -65,6 +93,8 @@ class Models:
         with self._opening:
             if self._vectors is not None:
                 self._vectors.close()
+            for chat in self._chats.values():
+                chat.close()
 
     def questions(self, model: Embedder | str | None = None) -> QuestionCache:
         """The question cache around an embedder, or around that of a URI; one per embedder."""

@@ -2,22 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from engine.errors import Internal, Invalid
+from engine.errors import Internal
 from engine.models.embedder import Cancelled, Progress
-from engine.models.endpoint import Endpoint, Reach
+from engine.models.endpoint import Endpoint, Reach, reached
 from engine.models.tokens import load_tokenizer
 
 PROBE = "dimension"
 BLANK = "."  # what is sent for a blank text: most endpoints refuse an empty one
 MAX_TOKENS = 512  # the window that chunks are cut to; endpoints do not tell theirs
-OLLAMA = "http://127.0.0.1:11434"
 
 
 class RemoteEmbedder:
@@ -86,14 +84,9 @@ def _in_order(answer: dict[str, Any]) -> object:
 
 def open_openai(rest: str, reach: Reach) -> RemoteEmbedder:
     """`openai:<base URL>#<model>`."""
-    base, mark, model = rest.partition("#")
-    if not mark:
-        raise Invalid(f"embedder 'openai:{rest}' names no model", "write openai:https://host/v1#<model>")
-    return RemoteEmbedder("openai", Endpoint(base, model, reach), reach.batch)
+    return RemoteEmbedder("openai", reached("openai", rest, reach), reach.batch)
 
 
 def open_ollama(rest: str, reach: Reach) -> RemoteEmbedder:
     """`ollama:<model>`, on this machine; `ollama:<base URL>#<model>` elsewhere."""
-    base, mark, model = rest.partition("#")
-    reach = replace(reach, keys=replace(reach.keys, environment={}))  # the key of OpenAI is not for Ollama
-    return RemoteEmbedder("ollama", Endpoint(base if mark else OLLAMA, model if mark else rest, reach), reach.batch)
+    return RemoteEmbedder("ollama", reached("ollama", rest, reach), reach.batch)

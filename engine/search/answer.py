@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.access.profiles import Profile
 from engine.errors import Invalid
+from engine.memory.downgrade import EXTRACTIVE
 from engine.search import fusion, matrix, retrieval, text
 from engine.search.matrix import Ranking, Request
 from engine.search.retrieval import Place, Scope
@@ -25,7 +26,7 @@ FEWEST_WORDS = 5  # of a sentence that can be an answer: less is a heading or a 
 NEAR_BEST = 0.75  # share of the best sentence's score that a further quote must reach
 WORDS_WEIGHT = 0.3  # of the words in common beside the cosine: a rare word of the question outweighs a similar topic
 NOTHING = "Nothing in the searched corpora answers this."
-MODEL = "extractive"
+MODEL = EXTRACTIVE
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ def ask(lake: "Lake", question: str, request: Request, model: str | None, reach:
         raise Invalid(f"the model {model!r} is not configured", f"leave it out, or take {MODEL!r}")
     request.check(lake.config.search.max_k)
     scope = matrix.scope_of(lake, request, reach)
-    quotes = _quotes(lake, question, scope, request)
+    found = _quotes(lake, question, scope, request)
     return {
-        "answer": " ".join(quote.quote for quote in quotes) or NOTHING,
-        "citations": [vars(quote) for quote in quotes],
-        "grounded": bool(quotes),
+        "answer": " ".join(quote.quote for quote in found) or NOTHING,
+        "citations": [vars(quote) for quote in found],
+        "grounded": bool(found),
         "model": MODEL,
         "seconds": round(time.monotonic() - started, 4),
     }
@@ -60,7 +61,18 @@ def _quotes(lake: "Lake", question: str, scope: Scope, request: Request) -> list
     vectors = matrix.embed(lake, scope, [question])
     dense = retrieval.dense(scope, vectors, request.depth)
     ranking = matrix.rank(scope, dense[0], question, vectors[0], request, request.depth)
-    places = [place for place in _best_places(ranking, request, len(scope.generations)) if _answers(ranking, place)]
+    places = _best_places(ranking, request, len(scope.generations))
+    return quotes(lake, question, scope, ranking, places, vectors[0])
+
+
+def quotes(
+    lake: "Lake", question: str, scope: Scope, ranking: Ranking, places: list[Place], vector: NDArray[np.float32]
+) -> list[Quote]:
+    """The sentences of `places` that answer a question best; none of a corpus that does not reach its floor.
+
+    `vector`: that of the question, float32 [dimension] of unit length.
+    """
+    places = [place for place in places if _answers(ranking, place)]
     candidates = [quote for place in places for quote in sentences(place)][:SENTENCES]
     unique = list({quote.quote: quote for quote in reversed(candidates)}.values())[::-1]
     if not unique:
@@ -68,7 +80,7 @@ def _quotes(lake: "Lake", question: str, scope: Scope, request: Request) -> list
     manifest = scope.generations[0].manifest
     embedder = lake.models.embedder(lake.corpora.definition(manifest.corpus).embedder)
     texts = [quote.quote for quote in unique]
-    scores = embedder.embed(texts) @ vectors[0] + WORDS_WEIGHT * coverage(scope, question, texts)
+    scores = embedder.embed(texts) @ vector + WORDS_WEIGHT * coverage(scope, question, texts)
     order = sorted(range(len(unique)), key=lambda at: (-float(scores[at]), at))
     good = [at for at in order if scores[at] >= NEAR_BEST * scores[order[0]]]
     return [unique[at] for at in good[:QUOTES]]

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from engine import duck, faults
 from engine.errors import Busy, Conflict, LakehouseError, TimedOut
-from engine.search import generation, history
-from engine.search.generation import Manifest
+from engine.search import build as build_segments
+from engine.search import folding, generation, history, indexwork
+from engine.search.generation import Graph, Manifest
 from engine.search.indexwork import IndexWork, Trial
 from engine.search.vectors import choosing
 from engine.search.vectors.choosing import Choice, Wish
@@ -49,6 +50,7 @@ class Build:
     manifest: Manifest  # of the generation that is made, as it stood at the request
     choice: Choice
     actor: str | None
+    make: "Make"
     share: float = 0.0
     cancelled: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
@@ -68,6 +70,9 @@ class Build:
         """Raise TimedOut when it was cancelled."""
         if self.cancelled.is_set():
             raise TimedOut("the build was cancelled", f"repeat it: build_index({self.corpus!r})")
+
+
+Make = Callable[[Build], Trial | None]  # makes the index and tries it; None: what is live stays
 
 
 class Builds:
@@ -94,27 +99,45 @@ class Builds:
         return self._start(self._corpora.live(corpus).manifest, wish, actor)
 
     def _start(self, manifest: Manifest, wish: Wish, actor: str | None) -> Build | Built:
-        corpus, search = manifest.corpus, self._lake.config.search
+        search = self._lake.config.search
         choice = choosing.choose(wish, manifest.parts[0].chunks, search.engine, search.compact_rows)
         with self._lock:
-            if corpus in self._running:
-                name = self._running[corpus].manifest.generation
-                raise Busy(f"an index of corpus {corpus!r} is being built ({name})", "wait for it, or cancel_build()")
+            self._refuse_second(manifest.corpus)
             if self._closed or self._is_there(manifest, choice):
                 return Built("unchanged", manifest.generation, manifest.engine)
+        build = self.begin(manifest, choice, actor, self._make, wish)
+        if choice.reason:
+            self.record_lacking(manifest, choice.reason)
+        return build
+
+    def begin(
+        self, manifest: Manifest, choice: Choice, actor: str | None, make: Make, wish: Wish | None = None
+    ) -> Build:
+        """Let the worker `make` what may take the place of a live generation. Raises Busy as `start` does.
+
+        `wish`: what to begin anew with when the process ends meanwhile; None: it is forgotten then.
+        """
+        corpus = manifest.corpus
+        with self._lock:
+            self._refuse_second(corpus)
+            if self._closed:
+                raise Conflict("the lake is closed", "open it again")
             made = replace(manifest, generation=self._corpora.next_name(corpus))
-            build = Build(made, choice, actor)
+            build = Build(made, choice, actor, make)
             self._running[corpus] = build
         try:
             self._insert(build, wish)
         except BaseException:
             self._forget(build)
             raise
-        if choice.reason:
-            self.record_lacking(manifest, choice.reason)
         self._queue.put(build)
         self._wake()
         return build
+
+    def _refuse_second(self, corpus: str) -> None:
+        if corpus in self._running:
+            name = self._running[corpus].manifest.generation
+            raise Busy(f"an index of corpus {corpus!r} is being built ({name})", "wait for it, or cancel_build()")
 
     def _is_there(self, manifest: Manifest, choice: Choice) -> bool:
         graph = manifest.graph
@@ -122,7 +145,7 @@ class Builds:
             return manifest.engine == choice.engine
         return all(graph.parameters.get(name) == value for name, value in choice.parameters.items() if name != "ef")
 
-    def _insert(self, build: Build, wish: Wish) -> None:
+    def _insert(self, build: Build, wish: Wish | None) -> None:
         manifest = build.manifest
         with self._lake.control() as cursor:
             cursor.execute(
@@ -134,7 +157,7 @@ class Builds:
                 [
                     manifest.generation,
                     manifest.text(),
-                    json.dumps({**asdict(wish), "actor": build.actor}),
+                    json.dumps({**asdict(wish), "actor": build.actor}) if wish else None,
                     build.choice.reason,
                     manifest.corpus,
                     manifest.corpus,
@@ -175,28 +198,41 @@ class Builds:
         return build
 
     def consider(self, manifest: Manifest) -> None:
-        """Begin an index when a generation that has just become live is large enough to need one and has none."""
-        search, base = self._lake.config.search, manifest.parts[0]
+        """Begin what a generation needs that has just become live: an index, or a fold of what is new and dead."""
+        base = manifest.parts[0]
         with self._lock:
             running = self._running.get(manifest.corpus)
         if running is not None and running.manifest.parts[0].folder != base.folder:
             self.cancel(manifest.corpus)  # it indexes what is gone
         elif running is not None:
             return
-        usable = manifest.graph is not None and not choosing.failure(manifest.graph.engine)
-        if base.chunks < search.exact_rows or usable or search.engine == "exact" or self._refused(manifest):
+        with suppress(LakehouseError, duck.Error):  # the corpus is live; the next refresh or open tries again
+            if manifest.graph is not None and not choosing.failure(manifest.graph.engine):
+                self._consider_fold(manifest, manifest.graph)
+            elif self._needs_index(manifest):
+                self._start(manifest, Wish(), None)
+
+    def _needs_index(self, manifest: Manifest) -> bool:
+        search = self._lake.config.search
+        small = manifest.parts[0].chunks < search.exact_rows or search.engine == "exact"
+        return not small and not self._refused(manifest)
+
+    def _consider_fold(self, manifest: Manifest, graph: Graph) -> None:
+        if not self._lake.config.search.fold or not folding.is_due(manifest):
             return
-        with suppress(
-            LakehouseError, duck.Error
-        ):  # the corpus is live, and exact; the next refresh or open tries again
-            self._start(manifest, Wish(), None)
+        if not folding.was_refused(manifest, self._aside(manifest.corpus)):
+            choice = Choice(graph.engine, graph.parameters)
+            self.begin(manifest, choice, None, lambda build: folding.fold(build, self.work(build), self._corpora))
 
     def _refused(self, manifest: Manifest) -> bool:
         """Whether an index of the same base was built and did not pass the gate, or was rolled back."""
-        with self._lake.control() as cursor:
-            aside = [one for one in history.entries(cursor, manifest.corpus) if one.status == "built"]
-        graphs = [generation.parse(one.manifest).graph for one in aside]
+        graphs = [one.graph for one in self._aside(manifest.corpus)]
         return any(graph is not None and graph.part == manifest.parts[0].folder for graph in graphs)
+
+    def _aside(self, corpus: str) -> list[Manifest]:
+        with self._lake.control() as cursor:
+            entries = history.entries(cursor, corpus)
+        return [generation.parse(one.manifest) for one in entries if one.status == "built"]
 
     # -- working -------------------------------------------------------------------------------------------------------
 
@@ -211,31 +247,45 @@ class Builds:
                 self._fail(build, faults.translate(error, str(self._lake.home)))
             finally:
                 self._forget(build)
+                self._go_on(build)
                 build.done.set()
+
+    def _go_on(self, build: Build) -> None:
+        """Look at what is live once more: a refresh that came meanwhile had to leave it at that."""
+        swapped = build.built is not None and build.built.status == "live"
+        with self._lock:
+            free = build.corpus not in self._running and not self._closed
+        if free and (swapped or isinstance(build.failure, Conflict)):
+            with suppress(LakehouseError, duck.Error):
+                self.consider(self._corpora.live(build.corpus).manifest)
+
+    def work(self, build: Build, tell: Callable[[float], None] | None = None) -> IndexWork:
+        """What makes the index of a build; `tell` is given the share that is done."""
+        told = tell or (lambda share: self.tell(build, share))
+        return IndexWork(self._lake.config.search, self._corpora, build.check, told)
+
+    def _make(self, build: Build) -> Trial:
+        work = self.work(build)
+        trial = work.try_out(build.manifest, work.make(build.manifest, build.choice))
+        return replace(trial, told={"why": "built", "note": build.choice.reason})
 
     def _finish(self, build: Build) -> Built:
         started = time.monotonic()
         build.check()
-        work = IndexWork(self._lake.config.search, self._corpora, build.check, lambda share: self._tell(build, share))
-        graph = work.make(build.manifest, build.choice)
-        trial = work.try_out(build.manifest, graph)
-        seconds = round(time.monotonic() - started, 3)
+        trial = build.make(build)
+        if trial is None:
+            self._remove(build)
+            live = self._corpora.live(build.corpus).manifest
+            return Built("unchanged", live.generation, live.engine)
+        seconds = trial.seconds or round(time.monotonic() - started, 3)
         with self._corpora.building(build.corpus, build.cancelled.is_set):
             build.check()
-            current = self._corpora.live(build.corpus)
-            base = build.manifest.parts[0].folder
-            if current.manifest.parts[0].folder != base:
-                raise Conflict(f"corpus {build.corpus!r} was rebuilt meanwhile", "its new index is built by itself")
-            manifest = replace(
-                current.manifest,
-                generation=build.manifest.generation,
-                engine=trial.engine,
-                graph=trial.graph,
-            )
-            opened = self._corpora.opened(work.write(manifest))
+            manifest = indexwork.over(self._corpora.live(build.corpus), build.manifest, trial)
+            build_segments.write_manifest(self._corpora.folder(build.corpus), manifest)
+            opened = self._corpora.opened(manifest)
             self._settle(build, manifest, trial, seconds)
             if not trial.refused:
-                self._corpora.advance(opened, {"why": "built", "note": build.choice.reason}, build.actor)
+                self._corpora.advance(opened, trial.told, build.actor)
         status = "built" if trial.refused else "live"
         reason = trial.refused or build.choice.reason
         return Built(status, manifest.generation, trial.engine, trial.recall, reason, seconds)
@@ -257,7 +307,8 @@ class Builds:
                 ],
             )
 
-    def _tell(self, build: Build, share: float) -> None:
+    def tell(self, build: Build, share: float) -> None:
+        """Say how far a build is: a share from 0 to 1."""
         build.share = share
         with self._lake.control() as cursor:
             cursor.execute(
@@ -270,14 +321,17 @@ class Builds:
         if self._closed:  # the next open removes what is left and begins anew
             return
         with suppress(LakehouseError, duck.Error):  # the engine may be what has failed; the next open tidies up
-            with self._lake.control() as cursor:
-                cursor.execute(
-                    "delete from control.generation where corpus = ? and generation = ? and status = 'building'",
-                    [build.corpus, build.manifest.generation],
-                )
+            self._remove(build)
             self._record(build, {"generation": build.manifest.generation, "status": "failed", "reason": str(error)})
-        folder = self._corpora.folder(build.corpus) / build.manifest.generation
-        shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove(self, build: Build) -> None:
+        """Remove the row of a build and what it has written."""
+        with self._lake.control() as cursor:
+            cursor.execute(
+                "delete from control.generation where corpus = ? and generation = ? and status = 'building'",
+                [build.corpus, build.manifest.generation],
+            )
+        shutil.rmtree(self._corpora.folder(build.corpus) / build.manifest.generation, ignore_errors=True)
 
     def _forget(self, build: Build) -> None:
         with self._lock:
@@ -303,7 +357,9 @@ class Builds:
     def forget_unfinished(self) -> list[tuple[str, Wish, str | None]]:
         """Remove the rows of builds that the last process did not finish; returns what they were asked for."""
         with self._lake.control() as cursor:
-            rows = cursor.execute("select corpus, wish from control.generation where status = 'building'").fetchall()
+            rows = cursor.execute(
+                "select corpus, wish from control.generation where status = 'building' and wish is not null"
+            ).fetchall()
             cursor.execute("delete from control.generation where status = 'building'")
         found = []
         for corpus, wish in rows:

@@ -17,6 +17,7 @@ from engine.errors import Busy, Conflict, Forbidden, Invalid, NotFound, nearest
 from engine.search import generation, history
 from engine.search.builds import Builds
 from engine.search.generation import Generation, Manifest, Shared
+from engine.search.upkeep import Upkeep
 from engine.storage.buckets import blobs
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Corpora:
         self._building: set[str] = set()
         self._last_names: dict[str, int] = {}  # numbers that were given to generations which have no row yet
         self.builds = Builds(lake, self)
+        self.upkeep = Upkeep(lake, self)
 
     # -- definitions ---------------------------------------------------------------------------------------------------
 
@@ -104,13 +106,20 @@ class Corpora:
     def refuse_other(self, wanted: Definition) -> None:
         """Raise Conflict when the corpus exists with another definition."""
         found = self.definition(wanted.corpus)
-        told = {name: value for name, value in vars(wanted).items() if name != "owner"}
+        told = {name: value for name, value in vars(wanted).items() if name not in ("owner", "refresh")}
         differing = [name for name, value in told.items() if value != getattr(found, name)]
         if differing:
             raise Conflict(
                 f"corpus {wanted.corpus!r} exists with another {' and '.join(differing)}",
                 f"drop_corpus({wanted.corpus!r}) first, or choose another name",
             )
+
+    def change_policy(self, corpus: str, refresh: str) -> None:
+        """Give a corpus another refresh policy."""
+        with self._lake.control() as cursor:
+            cursor.execute("update control.corpus set refresh = ? where corpus = ?", [refresh, corpus])
+        with self._lock:
+            self._known = None
 
     def folder(self, corpus: str) -> Path:
         """The folder of all generations of a corpus."""
@@ -158,10 +167,11 @@ class Corpora:
 
     def build_seconds(self, opened: Generation) -> float | None:
         """How long the index of a generation took; None when it has none of its own."""
+        graph = opened.manifest.graph
         with self._lake.control() as cursor:
             row = cursor.execute(
                 "select build_seconds from control.generation where corpus = ? and generation = ?",
-                [opened.corpus, opened.manifest.graph.folder if opened.manifest.graph else opened.name],
+                [opened.corpus, graph.folder.partition("/")[0] if graph else opened.name],
             ).fetchone()
         return float(row[0]) if row and row[0] is not None else None
 
@@ -305,7 +315,7 @@ class Corpora:
         with self.building(corpus):
             self.builds.cancel(corpus)
             with self._lake.control() as cursor:
-                for table in ("live", "history", "generation", "corpus"):
+                for table in ("live", "history", "generation", "upkeep", "corpus"):
                     cursor.execute(f"delete from control.{table} where corpus = ?", [corpus])
                 self._lake.journal.record_within(cursor, "swap", corpus, {"generation": None, "why": "dropped"}, actor)
             with self._lock:
@@ -347,6 +357,7 @@ class Corpora:
             body = {"removed": removed, "seconds": round(time.monotonic() - started, 3)}
             self._lake.journal.record("recovery", "corpora", body, durable=True)
         self.builds.resume(unfinished)
+        self.upkeep.start()
 
     def close(self) -> None:
         """Stop what is being built and forget the open generations; their files are unmapped with the last reader."""

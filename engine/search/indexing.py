@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from engine.access.profiles import ADMIN
-from engine.errors import Conflict, Forbidden, Invalid, nearest
+from engine.errors import Conflict, Forbidden
 from engine.models.embedder import Embedder
-from engine.search import build, source
+from engine.search import build, policy, source
 from engine.search.build import Changes, Delta, Task
 from engine.search.corpora import Definition, check_name
 from engine.search.generation import Generation, Manifest, Part
@@ -25,14 +25,14 @@ from engine.statement import Statement
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-REFRESH_POLICIES = ("manual",)
+MOST_DELTAS = 16  # segments beside the base; a refresh that finds more of them writes one in their place
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a build did."""
 
-    status: str  # created, refreshed, rebuilt, unchanged
+    status: str  # created, refreshed, rebuilt, unchanged; of create_corpus also exists, changed
     generation: str
     documents: int
     chunks: int
@@ -51,21 +51,27 @@ class Indexer:
     def create(self, wanted: Definition) -> Outcome:
         """Make a corpus and its first generation. The same definition again only refreshes it.
 
-        Raises Conflict when the corpus exists with another definition, Invalid for a column that is not there.
+        With another refresh policy it is refreshed, too, and has that one from then on. Raises Conflict when the corpus
+        exists with another definition, Invalid for a column that is not there.
         """
         check_name(wanted.corpus)
         if not self._session.reach.changes_corpus(wanted.corpus):
             hint = "ask an admin for a grant on it, without filter"
             raise Forbidden(f"your profile may not make a corpus named {wanted.corpus!r}", hint)
-        if wanted.refresh not in REFRESH_POLICIES:
-            raise Invalid(f"unknown refresh policy {wanted.refresh!r}", nearest(wanted.refresh, REFRESH_POLICIES))
+        policy.check(wanted.refresh)
         corpora = self._lake.corpora
         with corpora.building(wanted.corpus):
             if corpora.exists(wanted.corpus):
                 corpora.refuse_other(wanted)
+                changed = corpora.definition(wanted.corpus).refresh != wanted.refresh
                 outcome = self._build(wanted, corpora.live(wanted.corpus))
-                return replace(outcome, status="exists" if outcome.status == "unchanged" else outcome.status)
-            return self._build(wanted, None)
+                if outcome.status == "unchanged":
+                    corpora.change_policy(wanted.corpus, wanted.refresh)
+                    outcome = replace(outcome, status="changed" if changed else "exists")
+            else:
+                outcome = self._build(wanted, None)
+        corpora.upkeep.notice()
+        return outcome
 
     def refresh(self, corpus: str | None) -> Outcome:
         """Bring a corpus up to date with its source; `unchanged` when it is."""
@@ -75,6 +81,7 @@ class Indexer:
 
     def _build(self, definition: Definition, live: Generation | None) -> Outcome:
         started = time.monotonic()
+        version = self._lake.corpora.upkeep.version()
         embedder = self._lake.models.embedder(definition.embedder)
         root = self._lake.corpora.folder(definition.corpus)
         root.mkdir(parents=True, exist_ok=True)
@@ -84,6 +91,7 @@ class Indexer:
             outcome = self._write(definition, embedder, documents, texts, live)
         finally:
             shutil.rmtree(spooled, ignore_errors=True)
+        self._lake.corpora.upkeep.done(definition.corpus, version)
         return replace(outcome, seconds=round(time.monotonic() - started, 3))
 
     def _read(self, definition: Definition, path: Path) -> tuple[pa.Table, list[str | None]]:
@@ -126,16 +134,30 @@ class Indexer:
         if base is not None and not delta.rows and not delta.changes.deleted:
             manifest = base.manifest
             return Outcome("unchanged", manifest.generation, manifest.documents, _chunks(manifest), delta.changes, 0.0)
-        folding = base is None or build.should_fold(base, delta)
-        rows = list(range(documents.num_rows)) if folding else delta.rows
+        folding = base is None or (build.should_fold(base, delta) and not self._folds_behind(base))
+        kept, written = (None, delta) if folding else self._kept(documents, texts, base, delta)
+        rows = list(range(documents.num_rows)) if folding else written.rows
         contents, duplicates = self._contents(definition, embedder, documents, texts, rows, base)
-        manifest = self._manifest(definition, embedder, contents, None if folding else base, delta)
+        manifest = self._manifest(definition, embedder, contents, kept, written)
         changes = replace(delta.changes, duplicates=duplicates)
         self._statement.check()
         facts = {name: getattr(changes, name) for name in ("added", "updated", "deleted", "failed", "duplicates")}
         status = "created" if live is None else "rebuilt" if folding else "refreshed"
         self._lake.corpora.swap(definition, manifest, facts, status, self._session.profile)
         return Outcome(status, manifest.generation, manifest.documents, _chunks(manifest), changes, 0.0)
+
+    def _folds_behind(self, live: Generation) -> bool:
+        """Whether the fold is left to the background: one here would make the corpus lose its index for a while."""
+        return self._lake.config.search.fold and live.indexed(0) is not None
+
+    def _kept(
+        self, documents: pa.Table, texts: list[str | None], base: Generation | None, delta: Delta
+    ) -> tuple[Generation | None, Delta]:
+        """The generation whose segments stay, and the difference to it: only the base when there are many others."""
+        if base is None or len(base.manifest.parts) <= MOST_DELTAS:
+            return base, delta
+        kept = self._lake.corpora.opened(replace(base.manifest, parts=base.manifest.parts[:1]))
+        return kept, build.difference(documents, texts, kept)
 
     def _contents(
         self,

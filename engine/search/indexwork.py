@@ -1,13 +1,15 @@
 """The work of one index: made over the base of a generation, tried against exact search, written."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.config import Search
-from engine.search import build, recall, segment
-from engine.search.generation import Graph, Manifest
+from engine.errors import Conflict
+from engine.search import folding, recall, segment
+from engine.search.folding import WIDTHS, Base
+from engine.search.generation import Generation, Graph, Manifest
 from engine.search.recall import Exam, Recall
 from engine.search.vectors import choosing
 from engine.search.vectors.choosing import Choice
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from engine.search.corpora import Corpora
 
 K, QUESTIONS = 10, 100
-WIDTHS = (64, 96, 128, 192, 256, 400)  # of the walk: the least one that reaches the floor is kept
 WORSE = 0.01  # how much less than the live index a new one may find
 TELL = 0.02  # share of the work after which progress is told
 ADDING = 0.95  # share of the work that is adding rows; the rest is writing and trying
@@ -30,6 +31,9 @@ class Trial:
     graph: Graph | None
     recall: float
     refused: str | None
+    seconds: float | None = None  # that the index took; None: as long as the whole build
+    told: dict[str, object] = field(default_factory=lambda: {"why": "built"})  # what the journal says of the swap
+    base: Base | None = None  # a base that it brings along; None: it is over the one that is live
 
     @property
     def engine(self) -> str:
@@ -47,11 +51,12 @@ class IndexWork:
         self._settings, self._corpora, self._check, self._tell = settings, corpora, check, tell
         self._told = 0.0
 
-    def make(self, manifest: Manifest, choice: Choice) -> Graph | None:
-        """Build an index over the base of a generation, in the folder of that; None for exact search."""
+    def make(self, manifest: Manifest, choice: Choice, inside: str = "") -> Graph | None:
+        """Build an index over the base of a generation, in the folder of that or `inside`; None for exact search."""
         if choice.engine == "exact":
             return None
-        folder = self._corpora.folder(manifest.corpus) / manifest.generation
+        place = f"{manifest.generation}/{inside}" if inside else manifest.generation
+        folder = self._corpora.folder(manifest.corpus) / place
         folder.mkdir(parents=True, exist_ok=True)
         base = self._corpora.opened(replace(manifest, graph=None)).segments[0]
         threads = self._settings.build_threads or max(1, (os.cpu_count() or 1) - 1)
@@ -59,7 +64,7 @@ class IndexWork:
         choosing.ENGINES[choice.engine].build(base.vectors, choice.parameters, work).save(folder)
         self._check()
         files = segment.settled(folder)
-        return Graph(choice.engine, choice.parameters, manifest.parts[0].folder, manifest.generation, files)
+        return Graph(choice.engine, choice.parameters, manifest.parts[0].folder, place, files)
 
     def _progress(self, done: int, total: int) -> None:
         share = ADDING * done / max(total, 1)
@@ -67,24 +72,29 @@ class IndexWork:
             self._told = share
             self._tell(share)
 
-    def try_out(self, manifest: Manifest, graph: Graph | None) -> Trial:
-        """Measure recall@10 with the least width that reaches the floor, and compare it with the live index."""
+    def try_out(
+        self, manifest: Manifest, graph: Graph | None, widths: Sequence[int] = WIDTHS, live: Manifest | None = None
+    ) -> Trial:
+        """Measure recall@10 with the least width that reaches the floor, and compare it with the live index.
+
+        `live`: what is live, where that is not `manifest` with another index.
+        """
         if graph is None:
             return Trial(None, 1.0, None)
         opened = self._corpora.opened(replace(manifest, engine=graph.engine, graph=graph))
         exam = recall.set_exam(opened, opened.alive, K, QUESTIONS, self._check)
-        width, measured = self._least_width(exam, graph)
+        width, measured = self._least_width(exam, graph, widths)
         kept = replace(graph, parameters={**graph.parameters, "ef": width} if "ef" in graph.parameters else {})
-        return Trial(kept, measured.recall, self._refusal(manifest, measured, exam))
+        return Trial(kept, measured.recall, self._refusal(live or manifest, measured))
 
-    def _least_width(self, exam: Exam, graph: Graph) -> tuple[int, Recall]:
-        for width in WIDTHS if "ef" in graph.parameters else WIDTHS[:1]:
+    def _least_width(self, exam: Exam, graph: Graph, widths: Sequence[int]) -> tuple[int, Recall]:
+        for width in widths if "ef" in graph.parameters else widths[:1]:
             measured = exam.take(self._check, width)
             if measured.recall >= self._settings.recall_floor:
                 break
         return width, measured
 
-    def _refusal(self, manifest: Manifest, measured: Recall, exam: Exam) -> str | None:
+    def _refusal(self, manifest: Manifest, measured: Recall) -> str | None:
         floor = self._settings.recall_floor
         if measured.recall < floor:
             return f"recall@{K} is {measured.recall:.4f}, below the floor {floor:g}"
@@ -96,7 +106,15 @@ class IndexWork:
             return f"recall@{K} is {measured.recall:.4f}, that of the live index {usual.recall:.4f}"
         return None
 
-    def write(self, manifest: Manifest) -> Manifest:
-        """Write the manifest, the last file of the generation."""
-        build.write_manifest(self._corpora.folder(manifest.corpus), manifest)
-        return manifest
+
+def over(live: Generation, made: Manifest, trial: Trial) -> Manifest:
+    """The manifest with which a trial takes the place of what is live now: with all that came meanwhile.
+
+    Raises Conflict when the base that the trial belongs to is not the live one any more.
+    """
+    current = live.manifest
+    wanted = trial.base.manifest.parts if trial.base else made.parts[:1]
+    if [part.folder for part in current.parts[: len(wanted)]] != [part.folder for part in wanted]:
+        raise Conflict(f"corpus {made.corpus!r} was rebuilt meanwhile", "its new index is built by itself")
+    parts = current.parts if trial.base is None else folding.onto(live, trial.base)
+    return replace(current, generation=made.generation, parts=parts, engine=trial.engine, graph=trial.graph)

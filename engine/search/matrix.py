@@ -5,7 +5,7 @@ is a function over rows; this module puts them in order.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from engine.access.profiles import Profile
 from engine.errors import Invalid, nearest
+from engine.memory.judge import Candidate, Verdict
 from engine.memory.playbook import Move, Near, classic
 from engine.memory.playbooks import Memory
-from engine.memory.robust import Shift, moved, weigh
+from engine.memory.robust import Shift, Weighed, moved, weigh
 from engine.search import filters, fusion, hybrid, retrieval
 from engine.search.fusion import Key
 from engine.search.generation import Generation
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 Method = Literal["vector", "text", "hybrid"]
 Question = str | NDArray[np.float32]
+Cancelled = Callable[[], bool] | None
+Judging = Callable[[Sequence[Candidate]], dict[Key, Verdict]] | None
 PLAYBOOK_MODES = ("off", "classic", "robust")
 DEFAULT_DEPTH = 100
 RRF_K = 60  # where none is given
@@ -83,6 +86,7 @@ class Ranking:
     moves: dict[Key, Move | Shift] = field(default_factory=dict)
     dense_ranks: dict[Key, int] = field(default_factory=dict)
     text_ranks: dict[Key, int] = field(default_factory=dict)
+    verdicts: dict[Key, Verdict] = field(default_factory=dict)  # of the judge, where there is one
 
     def place(self, key: Key) -> retrieval.Place:
         """Where the chunk stands that represents a document: the best by cosine, else by words."""
@@ -90,31 +94,43 @@ class Ranking:
 
 
 def search(
-    lake: "Lake", questions: Sequence[Question], request: Request, reach: Profile
+    lake: "Lake", questions: Sequence[Question], request: Request, reach: Profile, cancelled: Cancelled = None
 ) -> list[list[dict[str, object]]]:
     """Answer each question with its rows, best first, in the columns that every search function has.
 
-    `reach`: who asks; only what it sees can be found.
+    `reach`: who asks; only what it sees can be found. Raises TimedOut soon after `cancelled` becomes true.
     """
+    scope, rankings = ranked(lake, questions, request, reach, cancelled)
+    return [rows(scope, ranking, request, Metadata(lake, scope)) for ranking in rankings]
+
+
+def ranked(
+    lake: "Lake", questions: Sequence[Question], request: Request, reach: Profile, cancelled: Cancelled = None
+) -> tuple[Scope, list[Ranking]]:
+    """What is searched, and the ranking of each question in it, memory included."""
     request.check(lake.config.search.max_k)
     scope = scope_of(lake, request, reach)
     model = _one_model(scope)
-    vectors = embed(lake, scope, questions) if request.method != "text" else None
+    vectors = embed(lake, scope, questions, cancelled) if request.method != "text" else None
     depth = request.k if request.method == "vector" else max(request.depth, request.k)
     how = How(request.exact, request.ef)
     dense = retrieval.dense(scope, vectors, depth, how) if vectors is not None else [{} for _ in questions]
-    answers = []
+    sitting = lake.judge.sitting(cancelled)
+    rankings = []
     for position, question in enumerate(questions):
         vector = vectors[position] if vectors is not None else None
+        judge = sitting.about(question) if sitting else None
         words = question if isinstance(question, str) and request.method != "vector" else None
         ranking = rank(scope, dense[position], words, vector, request, depth)
         if vector is not None and request.playbook == "classic":
-            near = lake.playbooks.near(vector, model, request.role, _shows(scope, reach))
-            remember(scope, ranking, vector, near, request)
+            near = lake.playbooks.near(vector, model, request.role, _shows(lake, scope, reach))
+            remember(scope, ranking, near, request, judge)
         if vector is not None and request.playbook == "robust":
-            believe(ranking, lake.playbooks.recall(vector, scope.generations, request.role, ranking.scores))
-        answers.append(rows(scope, ranking, request, Metadata(lake, scope)))
-    return answers
+            wanted = lake.switches.remembered(ranking.scores)
+            memory = lake.playbooks.recall(vector, scope.generations, request.role, wanted)
+            believe(ranking, memory, request, judge)
+        rankings.append(ranking)
+    return scope, rankings
 
 
 def scope_of(lake: "Lake", request: Request, reach: Profile) -> Scope:
@@ -161,9 +177,15 @@ def _shown(lake: "Lake", generations: list[Generation], reach: Profile) -> dict[
     return found
 
 
-def _shows(scope: Scope, reach: Profile) -> Callable[[Key], bool]:
-    """Whether an answer, of whatever corpus, is shown to a profile."""
-    return lambda key: scope.shows(key) if key.corpus in scope.shown else reach.sees_corpus(key.corpus)
+def _shows(lake: "Lake", scope: Scope, reach: Profile) -> Callable[[Key], bool]:
+    """Whether an answer, of whatever corpus, is shown to a profile and may be remembered."""
+
+    def shows(key: Key) -> bool:
+        if key.corpus in lake.switches.off:
+            return False
+        return scope.shows(key) if key.corpus in scope.shown else reach.sees_corpus(key.corpus)
+
+    return shows
 
 
 def _check_weights(request: Request, corpora: list[str]) -> None:
@@ -180,7 +202,9 @@ def _one_model(scope: Scope) -> str:
     return next(iter(models), "")
 
 
-def embed(lake: "Lake", scope: Scope, questions: Sequence[Question]) -> NDArray[np.float32]:
+def embed(
+    lake: "Lake", scope: Scope, questions: Sequence[Question], cancelled: Cancelled = None
+) -> NDArray[np.float32]:
     """The vectors of the questions, float32 [n, dimension] of unit length; a vector stands for itself."""
     if not scope.generations:
         return np.zeros((len(questions), 1), np.float32)
@@ -192,7 +216,7 @@ def embed(lake: "Lake", scope: Scope, questions: Sequence[Question]) -> NDArray[
             f"rebuild it: refresh_corpus({manifest.corpus!r})",
         )
     texts = [question for question in questions if isinstance(question, str)]
-    made = iter(known.embed_questions(texts))
+    made = iter(known.embed_questions(texts, cancelled=cancelled))
     vectors = [next(made) if isinstance(one, str) else _unit(one, manifest.dimension) for one in questions]
     return np.stack(vectors).astype(np.float32) if vectors else np.empty((0, manifest.dimension), np.float32)
 
@@ -252,17 +276,20 @@ def _without(found: Found, request: Request) -> Found:
     return {key: hit for key, hit in found.items() if key.id not in excluded} if excluded else found
 
 
-def remember(
-    scope: Scope, ranking: Ranking, vector: NDArray[np.float32], near: Sequence[Near], request: Request
-) -> None:
-    """Apply the classic playbook: boosted distances, and answers brought in, as far as the scope allows them.
+def remember(scope: Scope, ranking: Ranking, near: Sequence[Near], request: Request, judge: Judging = None) -> None:
+    """Apply the classic playbook: boosted distances, and answers brought in, as far as scope and judge allow them.
 
     A factor f on a distance is a factor 1/f on the fused score; an answer that is brought in is scored by its distance,
     as if the dense list had found it.
     """
     allowed = {one.playbook.key: scope.allows(one.playbook.key) for one in near}
     usable = [one for one in near if allowed[one.playbook.key] and one.playbook.id not in request.exclude]
-    for key, move in classic(usable, ranking.distances).items():
+    moves = classic(usable, ranking.distances)
+    if judge is not None:
+        brought = {key: place for key, move in moves.items() if move.injected and (place := allowed[key])}
+        ranking.verdicts = judge([_candidate(key, place) for key, place in brought.items()])
+        moves = {key: move for key, move in moves.items() if not move.injected or _approved(ranking, key)}
+    for key, move in moves.items():
         factor = move.near.playbook.factor
         place = allowed[key]
         if move.injected and place is not None:
@@ -283,15 +310,39 @@ def _brought_in(ranking: Ranking, distance: float, request: Request) -> float:
     return fusion.list_weights(request.alpha)[0] / ((request.rrf_k or RRF_K) + position)
 
 
-def believe(ranking: Ranking, memory: Memory) -> None:
-    """Apply the robust playbook: new scores for those found documents on which outcomes shed a light."""
+def believe(ranking: Ranking, memory: Memory, request: Request, judge: Judging = None) -> None:
+    """Apply the robust playbook: new scores for those found documents on which outcomes shed a light.
+
+    With a judge, an answer moves up only when it approves.
+    """
     if not memory.near:
         return
     weighed = weigh(memory.near, memory.fits)
+    if judge is not None:
+        lifted = _lifted(ranking, weighed, request)
+        ranking.verdicts = judge([_candidate(key, ranking.place(key)) for key in lifted])
+        weighed = {key: one for key, one in weighed.items() if one.added <= 0 or _approved(ranking, key)}
     for key, score in moved(ranking.scores, {key: one.added for key, one in weighed.items()}).items():
         before = ranking.scores[key]  # 0: nothing in common with the question
         ranking.moves[key] = Shift(weighed[key].added, score / before if before else 1.0, weighed[key].sources)
         ranking.scores[key] = score
+
+
+def _lifted(ranking: Ranking, weighed: Mapping[Key, Weighed], request: Request) -> list[Key]:
+    """The rows of the answer that memory would move up, best first: only of these a judge need be asked."""
+    scores = ranking.scores | moved(ranking.scores, {key: one.added for key, one in weighed.items()})
+    relevant = {key: score for key, score in scores.items() if _relevant(ranking, key, request)}
+    chosen = fusion.top(relevant, request.k, request.per_corpus_k)
+    return [key for key in chosen if key in weighed and weighed[key].added > 0]
+
+
+def _candidate(key: Key, place: retrieval.Place) -> Candidate:
+    return Candidate(key, str(place.segment.chunk(place.chunk)["content"]))
+
+
+def _approved(ranking: Ranking, key: Key) -> bool:
+    verdict = ranking.verdicts.get(key)
+    return verdict is not None and verdict.approved
 
 
 def rows(scope: Scope, ranking: Ranking, request: Request, metadata: Metadata) -> list[dict[str, object]]:
@@ -331,6 +382,11 @@ def explain(scope: Scope, ranking: Ranking, key: Key) -> dict[str, object]:
         parts["hybrid"] = {name: round(value, 6) for name, value in ranking.near[key]._asdict().items()}
     if key in ranking.moves:
         parts["playbook"] = ranking.moves[key].explained()
+    if ranking.verdicts:
+        parts["judge"] = [
+            {"corpus": judged.corpus, "id": judged.id, **verdict.explained()}
+            for judged, verdict in ranking.verdicts.items()
+        ]
     if scope.skipped:
         parts["skipped"] = scope.skipped
     return parts

@@ -1,12 +1,12 @@
-"""How many of the true nearest documents a generation finds: recall@k against exact search, on its own chunks.
+"""How many of the true nearest documents a generation finds: recall@k against exact search.
 
-The questions are the vectors of sampled chunks, always the same ones for the same seed; the document of a chunk itself
-does not count, since finding it is no achievement.
+The questions are recorded ones, where they are wanted, and then the vectors of sampled chunks, always the same ones for
+the same seed; the document of a chunk itself does not count, since finding it is no achievement.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from engine.search.filters import Mask
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 from engine.search.retrieval import Found, How, Scope
-from engine.search.vectors.protocol import Vectors
+from engine.search.vectors.protocol import Vector, Vectors
 
 SEED = 20262
 
@@ -35,9 +35,13 @@ class Exam:
 
     scope: Scope
     questions: Vectors
-    own: list[Key]  # the document that each question is taken from
+    own: list[Key | None]  # the document that each question is taken from; None: a recorded question
     truth: list[set[Key]]
     k: int
+
+    def of(self, generation: Generation) -> "Exam":
+        """The same questions for a generation of the same segments with another index."""
+        return replace(self, scope=replace(self.scope, generations=[generation]))
 
     def take(self, check: Callable[[], None], ef: int | None = None) -> Recall:
         """Ask every question once."""
@@ -54,23 +58,24 @@ class Exam:
 
 
 def set_exam(
-    generation: Generation, masks: list[Mask], k: int, questions: int, check: Callable[[], None], seed: int = SEED
+    generation: Generation,
+    masks: list[Mask],
+    k: int,
+    questions: int,
+    check: Callable[[], None],
+    seed: int = SEED,
+    recorded: Sequence[Vector] = (),
 ) -> Exam:
-    """Sample questions of the documents in `masks` (one a segment) and find their `k` true neighbours."""
+    """So many questions about the documents in `masks` (one a segment), with their `k` true neighbours.
+
+    `recorded`: vectors of questions that come first; the others are sampled chunks.
+    """
     scope = Scope([generation], {generation.corpus: masks})
-    pools = [
-        np.flatnonzero(mask[segment.document_of]) for segment, mask in zip(generation.segments, masks, strict=True)
-    ]
-    starts = np.cumsum([0, *(len(pool) for pool in pools)])
-    chance = np.random.default_rng(seed)
-    chosen = np.sort(chance.choice(starts[-1], min(questions, int(starts[-1])), replace=False))
+    asked: list[tuple[Vector, Key | None]] = [(vector, None) for vector in recorded[:questions]]
+    asked += _sampled(generation, masks, questions - len(asked), seed)
     vectors, own, truth = [], [], []
-    for number in chosen.tolist():
+    for vector, key in asked:
         check()
-        at = int(np.searchsorted(starts, number, side="right")) - 1
-        segment, chunk = generation.segments[at], int(pools[at][number - starts[at]])
-        vector = segment.vectors[chunk]
-        key = Key(generation.corpus, segment.ids[int(segment.document_of[chunk])])
         answer = retrieval.dense(scope, vector[np.newaxis], k + 1, How(exact=True))[0]
         vectors.append(vector)
         own.append(key)
@@ -79,6 +84,20 @@ def set_exam(
     return Exam(scope, stacked, own, truth, k)
 
 
-def _top(answer: Found, own: Key, k: int) -> set[Key]:
+def _sampled(generation: Generation, masks: list[Mask], questions: int, seed: int) -> Iterator[tuple[Vector, Key]]:
+    """Chunks of the documents in `masks`, each with the document that it is of."""
+    pools = [
+        np.flatnonzero(mask[segment.document_of]) for segment, mask in zip(generation.segments, masks, strict=True)
+    ]
+    starts = np.cumsum([0, *(len(pool) for pool in pools)])
+    chance = np.random.default_rng(seed)
+    chosen = np.sort(chance.choice(starts[-1], min(questions, int(starts[-1])), replace=False))
+    for number in chosen.tolist():
+        at = int(np.searchsorted(starts, number, side="right")) - 1
+        segment, chunk = generation.segments[at], int(pools[at][number - starts[at]])
+        yield segment.vectors[chunk], Key(generation.corpus, segment.ids[int(segment.document_of[chunk])])
+
+
+def _top(answer: Found, own: Key | None, k: int) -> set[Key]:
     keys = sorted((key for key in answer if key != own), key=lambda key: (-answer[key].score, key))
     return set(keys[:k])

@@ -77,8 +77,8 @@ def tables(cursor: duck.Cursor, bucket: str) -> list[TableLife]:
     return [TableLife(*row) for row in rows]
 
 
-def changes(cursor: duck.Cursor, bucket: str, only: str | None = None) -> list[Change]:
-    """What each version did to each table, oldest first; `only` the table of that name."""
+def changes(cursor: duck.Cursor, bucket: str, only: str | None = None, since: int = 0) -> list[Change]:
+    """What each version after `since` did to each table, oldest first; `only` the table of that name."""
     lives = tables(cursor, bucket)
     by_id = {life.table_id: life for life in lives}
     made = {(life.begin, life.schema, life.name): life for life in lives}
@@ -86,7 +86,8 @@ def changes(cursor: duck.Cursor, bucket: str, only: str | None = None) -> list[C
     rows = cursor.execute(
         "select snapshot_id, epoch_us(snapshot_time), changes_made "
         f"from {_system(bucket, 'ducklake_snapshot_changes')} join {_system(bucket, 'ducklake_snapshot')} "
-        "using (snapshot_id) where changes_made is not null order by snapshot_id"
+        "using (snapshot_id) where changes_made is not null and snapshot_id > ? order by snapshot_id",
+        [since],
     ).fetchall()
     for version, ts, text in rows:
         kinds: dict[int, set[str]] = {}

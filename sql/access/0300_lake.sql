@@ -95,6 +95,13 @@ from (
     limit 9223372036854775807
 );
 
+create view $space.__lake.trials as
+from (
+    from lake.main.trials
+    where corpus in (select corpus from $space.__seen.corpus where whole)
+    limit 9223372036854775807
+);
+
 create view $space.__lake.datasets as
 from (
     select dataset.* replace (
@@ -144,5 +151,38 @@ from (
         null as files, null as bytes, null as version)
     from lake.main.buckets as bucket
     where bucket.bucket in (select bucket from $space.__seen.place)
+    limit 9223372036854775807
+);
+
+create view $space.__lake.modes as
+from lake.main.modes;
+
+create view $space.__lake.task_classes as
+from (
+    select * replace (
+        if(corpora is null, null, coalesce(list_sort(list_intersect(
+            corpora, (select list(corpus) from $space.__seen.corpus))), [])) as corpora)
+    from lake.main.task_classes
+    limit 9223372036854775807
+);
+
+create view $space.__lake.mode_runs as
+from (
+    from lake.main.mode_runs
+    where actor = $profile
+    limit 9223372036854775807
+);
+
+create view $space.__lake.playbook_switches as
+from (
+    from lake.main.playbook_switches
+    where corpus in (select corpus from $space.__seen.corpus)
+    limit 9223372036854775807
+);
+
+create view $space.__lake.playbook_checks as
+from (
+    from lake.main.playbook_checks
+    where corpus in (select corpus from $space.__seen.corpus where whole)
     limit 9223372036854775807
 );

@@ -93,3 +93,41 @@ judgements are the truth, what was not judged counts as wrong. `sample` is the m
 @signature playbook_lift(corpora := NULL, sample := 100)
 @answers corpus, questions, ndcg_off, ndcg_on, mrr_off, mrr_on, helped, hurt
 @example select * from playbook_lift()';
+
+create or replace macro fn.playbook_check(corpora := null, sample := 100) as table
+select unnest(answer)
+from (
+    select unnest(_playbook_check(corpora::varchar[], sample::bigint, getvariable('lakehouse_call'))) as answer
+);
+
+comment on macro table fn.playbook_check is
+'Measure what outcomes are worth, as playbook_lift does, and switch them off where they harm.
+
+Harm: the mean nDCG falls, and more questions are hurt than helped beyond chance (sign test, p < 0.05). Where a check had
+switched them off and they harm no longer, they are on again. `status`: switched_off, switched_on, unchanged, or unmeasured
+(no recorded question has a right answer). [memory] check_outcomes and check_hours run it by themselves.
+@area memory
+@effect writes
+@required 0
+@signature playbook_check(corpora := NULL, sample := 100)
+@answers corpus, status, questions, ndcg_off, ndcg_on, helped, hurt
+@example select * from playbook_check()';
+
+create or replace macro fn.playbook_switch(corpus, enabled, note := null) as table
+select unnest(answer)
+from (
+    select unnest(_playbook_switch(
+        corpus::varchar, enabled::boolean, note::varchar, getvariable('lakehouse_call')
+    )) as answer
+);
+
+comment on macro table fn.playbook_switch is
+'Switch the outcomes of a corpus on or off: off, every search is as if none were recorded. They are kept.
+
+What is switched off by hand no check switches on. lake.playbook_switches shows what is off, and why.
+@area memory
+@effect writes
+@required 2
+@signature playbook_switch(corpus, enabled, note := NULL)
+@answers corpus, status, enabled
+@example select * from playbook_switch(''resumes'', true)';

@@ -18,6 +18,8 @@ comment on macro table fn.create_corpus is
 Its rows are split to the window of the model, embedded (an identical chunk once) and indexed for words. It is searchable
 when this returns. `source` is a dataset or a select; `id` must be unique; `metadata` names the columns that filters may
 use, NULL = all the others. The same call again only refreshes. It commits on its own, also within a transaction.
+`refresh`: ''manual''; ''on_append'' = in the background after every change of the tables that the source reads; or five
+fields of cron in UTC, ''0 3 * * *''. The same call with another `refresh` changes it.
 @area search
 @effect writes
 @required 4
@@ -142,6 +144,62 @@ The questions are sampled chunks of the corpus, always the same ones; the truth 
 @signature measure_recall(corpus, k := 10, queries := 100)
 @answers corpus, engine, parameters, recall, p50_ms, p95_ms, build_seconds, promoted
 @example select * from measure_recall(''resumes'')';
+
+create or replace macro fn.tune_index(corpus, min_recall := 0.95, grid := null, queries := 100) as table
+select unnest(answer)
+from (
+    select unnest(_tune_index(
+        corpus::varchar, min_recall::double, to_json(grid)::varchar, queries::bigint, getvariable('lakehouse_call')
+    )) as answer
+);
+
+comment on macro table fn.tune_index is
+'Try indexes of a corpus one after the other, and promote the fastest that finds at least `min_recall`.
+
+The first row is the live index; it stays when no trial is 5 % faster. The winner passes the gate of build_index and can
+be rolled back. `reason` says why each row is or is not live; lake.trials keeps the trials.
+`grid` NULL = a usual one, or a list of at most 50 points, as structs or as JSON, with `engine`, `m` (4 to 64),
+`ef_construction` (10 to 400) and `ef` (10 to 200; of ''compact'' 100 to 1000, a tenth of the rows compared exactly); what
+a point leaves out is usual. `queries` questions are asked: recorded ones of the corpus first, then sampled chunks.
+@area search
+@effect writes
+@required 1
+@signature tune_index(corpus, min_recall := 0.95, grid := NULL, queries := 100)
+@answers corpus, engine, parameters, recall, p50_ms, p95_ms, build_seconds, promoted, reason
+@example select * from tune_index(''resumes'', grid := [{''ef_construction'': 80, ''ef'': 60}])';
+
+create or replace macro fn.export_index(corpus, uri) as table
+select unnest(answer)
+from (select unnest(_export_index(corpus::varchar, uri::varchar, getvariable('lakehouse_call'))) as answer);
+
+comment on macro table fn.export_index is
+'Write the live index of a corpus into one file: its vectors, their ids and metadata, and the graph over them.
+
+The name must end in `.lhv1`, in a folder of [ingest] allowed. The file is replaced whole or not at all. What was added
+since the last rebuild is not in it.
+@area search
+@effect administers
+@required 2
+@signature export_index(corpus, uri)
+@answers corpus, status, bytes, generation, reason
+@example select * from export_index(''resumes'', ''/data/resumes.lhv1'')';
+
+create or replace macro fn.import_index(corpus, uri) as table
+select unnest(answer)
+from (select unnest(_import_index(corpus::varchar, uri::varchar, getvariable('lakehouse_call'))) as answer);
+
+comment on macro table fn.import_index is
+'Take the index of a corpus from a file of export_index, where the same documents are: no graph has to be built.
+
+The file is checked before anything changes: it must be whole, of the same model, and hold the chunks and vectors that
+the corpus was built with. The index passes the gate of build_index; `status` is `live`, `built` with the reason, or
+`unchanged`.
+@area search
+@effect administers
+@required 2
+@signature import_index(corpus, uri)
+@answers corpus, status, bytes, generation, reason
+@example select * from import_index(''resumes'', ''/data/resumes.lhv1'')';
 
 create or replace macro fn.vector_search(
     query, corpora := null, k := 10, filter := null, exact := false, ef := null, generation := null

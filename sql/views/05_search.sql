@@ -51,6 +51,37 @@ from control.generation as generation
 left join control.live as live on live.corpus = generation.corpus
 order by generation.corpus, generation.generation desc;
 
+-- Every index that a tuning has tried; `promoted`: it became live then.
+create or replace view lake.trials as
+with swap as (
+    select subject, body ->> 'tuning' as tuning, (body ->> 'trial')::bigint as trial
+    from lake.journal
+    where kind = 'swap' and (body ->> 'why') = 'tuned'
+)
+select
+    ts,
+    journal.subject as corpus,
+    body ->> 'tuning' as tuning,
+    (body ->> 'trial')::bigint as trial,
+    body ->> 'origin' as origin,
+    body ->> 'engine' as engine,
+    (body -> 'parameters')::varchar as parameters,
+    (body ->> 'recall')::double as recall,
+    (body ->> 'p50_ms')::double as p50_ms,
+    (body ->> 'p95_ms')::double as p95_ms,
+    (body ->> 'build_seconds')::double as build_seconds,
+    (body ->> 'questions')::bigint as queries,
+    (body ->> 'min_recall')::double as min_recall,
+    swap.trial is not null as promoted,
+    if(swap.trial is null, null, body ->> 'generation') as generation,
+    actor
+from lake.journal as journal
+left join swap
+    on swap.subject = journal.subject
+    and swap.tuning = (body ->> 'tuning')
+    and swap.trial = (body ->> 'trial')::bigint
+where kind = 'trial';
+
 -- What is remembered now; lake.outcomes has the history.
 create or replace view lake.playbooks as
 select

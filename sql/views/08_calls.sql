@@ -8,6 +8,7 @@ select
     (body ->> 'tokens')::bigint as tokens,
     (body ->> 'tries')::integer as tries,
     (body ->> 'milliseconds')::double as milliseconds,
-    body ->> 'outcome' as outcome
+    body ->> 'outcome' as outcome,
+    coalesce(body ->> 'purpose', 'embed') as purpose
 from lake.journal
 where kind = 'call';

@@ -3,8 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,7 +14,10 @@ DIMENSION = 16
 
 
 class Fake(ThreadingHTTPServer):
-    """Answers /v1/embeddings and /api/embed. `plan`: what the next requests get instead, in order."""
+    """Answers /v1/embeddings, /v1/chat/completions, /api/embed and /api/chat.
+
+    `plan`: what the next requests get instead, in order. `says`: what a chat answers to a prompt.
+    """
 
     daemon_threads = True
 
@@ -25,6 +28,12 @@ class Fake(ThreadingHTTPServer):
         self.keys: list[str | None] = []
         self.embedder = HashEmbedder(DIMENSION)
         self.dimension = DIMENSION
+        self.says: Callable[[str], str] = lambda prompt: f"{len(prompt)} characters were asked"
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts of the chats that were asked for."""
+        return [body["messages"][0]["content"] for body in self.seen if "messages" in body]
 
     @property
     def url(self) -> str:
@@ -43,11 +52,16 @@ class Handler(BaseHTTPRequestHandler):
             self._send(int(what), b'{"error": {"message": "sk-secret is wrong"}}')
         elif what == "hang":
             time.sleep(3)
-            self._send(200, b"{}")
+            with suppress(OSError):  # who asked has gone
+                self._send(200, b"{}")
         elif what == "garbage":
             self._send(200, b"<html>not json")
         elif what == "list":
             self._send(200, b"[1, 2]")
+        elif what == "trickle":
+            self._trickle()
+        elif "messages" in body:
+            self._send(200, json.dumps(self._chatted(body, what)).encode())
         else:
             self._send(200, json.dumps(self._answer(body, what)).encode())
 
@@ -66,6 +80,23 @@ class Handler(BaseHTTPRequestHandler):
             return {"embeddings": rows, "prompt_eval_count": 7}
         data = [{"index": at, "embedding": row} for at, row in enumerate(rows)]
         return {"data": data[::-1], "usage": {"total_tokens": 3 * len(rows)}}  # the order is that of the index
+
+    def _chatted(self, body: dict[str, Any], what: str) -> dict[str, Any]:
+        text = self.server.says(body["messages"][0]["content"])
+        message = {"role": "assistant", "content": None if what == "refusal" else text}
+        if self.path == "/api/chat":
+            done = {"done": True, "done_reason": "length" if what == "cut" else "stop"}
+            return {"message": message, "prompt_eval_count": 7, "eval_count": 3, **done}
+        choice = {"index": 0, "message": message, "finish_reason": "length" if what == "cut" else "stop"}
+        return {"choices": [] if what == "none" else [choice], "usage": {"total_tokens": 10}}
+
+    def _trickle(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):  # who asked has gone
+            for _ in range(100):
+                self.wfile.write(b" ")
+                time.sleep(0.05)
 
     def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
