@@ -11,16 +11,24 @@ from engine.session import Description, Session
 
 @dataclass
 class Prepared:
-    """A prepared statement. `transaction_id`: that it was prepared in. `bound`: the parameter rows."""
+    """A prepared statement. `transaction_id`: that it was prepared in. `bound`: the parameter rows.
+
+    One that was never `used` may go when room is needed: its handle may have been lost on the way to its client.
+    """
 
     session: Session
     sql: str
     transaction_id: bytes | None
     description: Description
     bound: pa.Table | None = None
+    used: bool = False
 
     busy = False
-    disposable = False
+
+    @property
+    def disposable(self) -> bool:
+        """Whether it was never used."""
+        return not self.used
 
     def close(self) -> None:
         """Nothing is held."""

@@ -102,7 +102,7 @@ class Service:
     def prepared_query(self, caller: Caller, command: messages.CommandPreparedStatementQuery) -> Info:
         """GetFlightInfo of a prepared statement, with what was bound to it."""
         self._admit()
-        found = self._prepared.get(command.prepared_statement_handle, caller.session)
+        found = self._use(caller, command.prepared_statement_handle)
         session, transaction = self._transactions.find_or_current(caller.session, found.transaction_id)
         bound = found.bound
         if bound is None:
@@ -178,7 +178,7 @@ class Service:
     ) -> int:
         """DoPut of a prepared statement: run it once for each row of `bound`, or once when it has no columns."""
         self._admit()
-        found = self._prepared.get(command.prepared_statement_handle, caller.session)
+        found = self._use(caller, command.prepared_statement_handle)
         session, transaction = self._transactions.find_or_current(caller.session, found.transaction_id)
         statement = Statement(session, found.sql, transaction)
         if bound is None:
@@ -238,6 +238,8 @@ class Service:
         self._admit()
         session, transaction = self._transactions.find(caller.session, request.transaction_id)
         described = self._described(caller, Statement(session, request.query, transaction))
+        if caller.gone():  # its handle would reach nobody, and so be closed by nobody
+            raise TimedOut("the client broke off the request", "repeat it")
         entry = Prepared(caller.session, request.query, request.transaction_id, described)
         schema = described.schema if described.is_query else None
         return messages.ActionCreatePreparedStatementResult(
@@ -252,8 +254,13 @@ class Service:
     ) -> messages.DoPutPreparedStatementResult:
         """DoPut of parameter rows for the next `prepared_query`."""
         self._admit()
-        self._prepared.get(command.prepared_statement_handle, caller.session).bound = bound
+        self._use(caller, command.prepared_statement_handle).bound = bound
         return messages.DoPutPreparedStatementResult(command.prepared_statement_handle)
+
+    def _use(self, caller: Caller, handle: bytes) -> Prepared:
+        found = self._prepared.get(handle, caller.session)
+        found.used = True
+        return found
 
     def close_prepared(self, caller: Caller, request: messages.ActionClosePreparedStatementRequest) -> None:
         """Forget a prepared statement."""

@@ -358,13 +358,27 @@ def test_bounds_of_transactions_and_prepared_statements(caller: Caller) -> None:
     transaction = begin(service, caller)
     with pytest.raises(Busy, match="1 transactions are open"):
         begin(service, caller)
-    prepare(service, caller, "select 1")
+    handle = prepare(service, caller, "select 1").prepared_statement_handle
+    service.prepared_query(caller, messages.CommandPreparedStatementQuery(handle))
     with pytest.raises(Busy, match="1 prepared statements are open"):
         prepare(service, caller, "select 1")
     service.forget(caller.session)
     prepare(service, caller, "select 1")
     assert transaction
     begin(service, caller)
+
+
+def test_prepared_statements_that_nobody_can_close_never_fill_the_server(caller: Caller) -> None:
+    service = Service(Limits(prepared=2))
+    used = prepare(service, caller, "select 1").prepared_statement_handle
+    service.prepared_query(caller, messages.CommandPreparedStatementQuery(used))
+    gone = Caller(caller.session, caller.watch, lambda: True)
+    for _ in range(5):
+        with pytest.raises(TimedOut, match="the client broke off the request"):
+            prepare(service, gone, "select 2")
+        prepare(service, caller, "select 3")  # its answer may have been lost on the way
+    assert len(service._prepared) == 2
+    service.prepared_query(caller, messages.CommandPreparedStatementQuery(used))
 
 
 def test_unread_plans_never_fill_the_server(caller: Caller) -> None:
