@@ -41,7 +41,7 @@ HEAD = """# What the wire costs
 `python -m bench.wire --write` made this page. CPU seconds are those of the server's process; clients are processes of
 their own. The reference of a line is measured in the same run, in turns with it: DuckDB makes the same batches or
 inserts the same Arrow in process, and a Flight server without SQL, sessions or checks sends them. The least of three
-rounds counts, of six for `select 1`.
+rounds counts, of six for `select 1` and loads.
 """
 ROW_BYTES = 42  # of `facts`, in Arrow
 ROUNDS = 3
@@ -198,7 +198,7 @@ def load(lake: Lake, server: Server, token: str, folder: Path) -> None:
     root = duck.connect(0, "", folder / "temp", "10GiB")
     attach_buckets(root, folder)
     bare = ours = float("inf")
-    for at in range(ROUNDS):
+    for at in range(2 * ROUNDS):
         bare = min(bare, cpu(lambda at=at: insert(root, made, f"t{at}"))[0])  # type: ignore[misc]
         ours = min(ours, with_client("load", server.uri, token, rows, f"loaded_{at}")[0])
     root.close()
