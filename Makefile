@@ -1,5 +1,6 @@
 # Lakehouse: make demo runs the main job, make test runs the tests. Both set up what is missing; a second call starts at once.
 PYTHON ?= python3
+JOBS ?= 2
 BIN := .venv/bin
 STAMP := .venv/installed
 # Compiled for this processor, so never from or into a cache that another machine may share.
@@ -37,10 +38,10 @@ serve: $(STAMP)
 	@$(BIN)/lakehouse demo --serve
 
 test: $(STAMP)
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
 test-all: $(STAMP)
-	@$(BIN)/pytest -q -m ''
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m ''
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check .

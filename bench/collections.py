@@ -190,8 +190,11 @@ ALIASES = {
 }  # fmt: skip
 
 
-def staffing(workers: int) -> Collection:
-    """Requests for a role in a city over the résumés of the demo; right is that role there (2) or in its state (1)."""
+def staffing(workers: int, *, every_form: bool = False) -> Collection:
+    """Requests for a role in a city over the résumés of the demo; right is that role there (2) or in its state (1).
+
+    `every_form`: all ways to say a request, also those that belong to no part.
+    """
     with duckdb.connect() as maker:
         maker.execute(f"set variable workers = {workers}; set variable seed = 42")
         for script in scripts("demo"):
@@ -207,7 +210,7 @@ def staffing(workers: int) -> Collection:
             part = "record" if known and where < 0.3 else _asked(where)
             name = ALIASES.get(role, role) if draw("alias", role, city, at) < 0.4 else role
             shift = ("day", "night", "evening")[int(draw("shift", role, city, at) * 3)]
-            if part:
+            if part or every_form:
                 text = need.format(n=2 + int(where * 9), role=name, city=city, state=state, shift=shift)
                 questions.append(Question(text, part, gold, f"{role}, {city}"))
     return Collection("staffing", "staffing", [(row[0], row[4]) for row in rows], questions)

@@ -213,9 +213,10 @@ def main() -> None:
             results.append(measure(one, given.part, given.mode, home))
             print(line(results[-1]), flush=True)
     if given.write:
+        from bench.discoveries import lifts
         from bench.learning_page import page
 
-        given.write.write_text(page(results), encoding="utf-8")
+        given.write.write_text(page(results, lifts(1200)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bench.discoveries import Lift
     from bench.learning import Change, Measured
 
 HEAD = """# Learning from outcomes
@@ -80,9 +81,43 @@ that matters (*and* for *or*, one city for another), which the search itself doe
 """  # noqa: E501
 
 
-def page(results: Sequence["Measured"]) -> str:
+def page(results: Sequence["Measured"], lifts: Sequence["Lift"]) -> str:
     """The page, Markdown."""
-    return "\n".join([HEAD, *_results(results), METHOD])
+    return "\n".join([HEAD, *_results(results), *_discoveries(lifts), METHOD])
+
+
+def _discoveries(lifts: Sequence["Lift"]) -> Iterable[str]:
+    yield (
+        "\n## The experiment of the original system\n\n"
+        '`python -m bench.discoveries`: every request "Need N role in city" is asked cold; where the best of the ten\n'
+        "that are shown is not the first, that is a discovery and is recorded, nothing else is. Then the same is\n"
+        "asked again (verbatim), in other words (paraphrase), and about something else. The original reported 6 of 8\n"
+        "and 6 of 8.\n"
+    )
+    yield _row(
+        [
+            "mode",
+            "requests",
+            "discoveries",
+            "verbatim first",
+            "paraphrase first",
+            "first answer better / worse",
+            "others",
+        ]
+    )
+    yield _row(["---"] * 7)
+    for one in lifts:
+        yield _row(
+            [
+                f"`{one.mode}`",
+                str(one.questions),
+                str(one.discoveries),
+                f"{one.share:.0%}",
+                f"{one.paraphrase_share:.0%}",
+                f"{one.better} / {one.worse}",
+                f"{one.elsewhere} changed",
+            ]
+        )
 
 
 def _results(results: Sequence["Measured"]) -> Iterable[str]:

@@ -22,6 +22,7 @@ LEAST_COSINE = 0.35
 NEAREST = 64  # recorded questions that count for one that is asked
 JUDGEMENTS = 4000  # of one corpus that a fit looks at
 A_DOCUMENT = 64  # of one document that a fit looks at
+SHOWN = 10  # documents that are shown for a question: those of which nothing is told were not right
 COMPARED = 8  # judgements, of the nearest questions, from which another one is predicted
 
 
@@ -117,7 +118,8 @@ class Evidence:
         places = {query: self._placed(query, generation) for query in dict.fromkeys(one.query for one in chosen)}
         ranks = np.array([places[one.query][one.playbook_id] for one in chosen], np.float64)
         scores = np.array([one.score for one in chosen], np.float64)
-        return Sample(scores, ranks, of.astype(np.int64), by.astype(np.int64), cosines)
+        shown = np.array([max(1.0, SHOWN / len(places[one.query])) for one in chosen], np.float64)
+        return Sample(scores, ranks, of.astype(np.int64), by.astype(np.int64), cosines, shown)
 
     def _placed(self, query: str, generation: Generation) -> dict[str, int]:
         """The rank, by cosine, of each document judged for a question; one that is gone is last."""

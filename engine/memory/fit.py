@@ -68,6 +68,7 @@ class Sample:
     of: Rows
     by: Rows
     cosines: Floats  # of the questions of a pair
+    shown: Floats  # how many shown documents a judgement stands for: people often tell only what was right
 
 
 def _sigmoid(x: Any) -> Any:
@@ -103,12 +104,12 @@ def fit(sample: Sample) -> Fit:
                     best, found, improved = posterior, other, True
         if not improved:
             break
-    return replace(found, share=_share(sample.scores, found.error))
+    return replace(found, share=_share(sample, found.error))
 
 
-def _share(scores: Floats, error: float) -> float:
-    """The share of right documents among the judged, corrected by the error rate; one of ten more is imagined right."""
-    observed = (float(scores.sum()) + 1) / (len(scores) + 10)
+def _share(sample: Sample, error: float) -> float:
+    """The share of right documents among the shown, corrected by the error rate; one of ten more is imagined right."""
+    observed = (float(sample.scores.sum()) + 1) / (float(sample.shown.sum()) + 10)
     return float(np.clip((observed - error) / (1 - 2 * error), 0.02, 0.5))
 
 
@@ -155,4 +156,4 @@ def _leave_one_out(fit: Fit, sample: Sample) -> Floats:
     weights = related / np.maximum(most[sample.of], 1e-9)
     leanings = fit.sureness() * (2 * sample.scores[sample.by] - 1)
     sure: Floats = np.bincount(sample.of, weights * leanings, n).astype(np.float64)
-    return gain(most, sure, _share(sample.scores, fit.error))
+    return gain(most, sure, _share(sample, fit.error))

@@ -15,6 +15,8 @@ from engine.memory.playbook import Near
 from engine.search.fusion import Key
 
 ANCHOR = 2.5  # β: the greater, the less an outcome moves
+FIRSTHAND = 2.5 / 1.5  # what an outcome of the very question counts: how steeply right answers fall with rank is known
+SAME = 1e-4  # distance up to which a recorded question is the one that is asked
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
 
@@ -80,7 +82,10 @@ def _weigh(judged: Sequence[Near], fit: Fit) -> dict[Key, Weighed]:
     agreement: Floats = np.bincount(of, related / np.maximum(most[of], 1e-9) * leanings, len(numbers)).astype(
         np.float64
     )
-    added = gain(fit.above_ground(most), fit.sureness() * agreement, fit.share).tolist()
+    added = gain(fit.above_ground(most), fit.sureness() * agreement, fit.share)
+    own = np.array([one.distance <= SAME for one in judged])
+    added[np.unique(of[own])] *= FIRSTHAND
+    added = added.tolist()
     speaking: dict[Key, list[Near]] = {key: [] for key in numbers}
     for one, leaning, number in zip(judged, leanings.tolist(), of.tolist(), strict=True):
         if leaning * added[number] > 0:

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "import lakehouse; lakehouse.main()"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "LAKEHOUSE_MODELS__EMBEDDER": "hash:256"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "LAKEHOUSE_MODELS__EMBEDDER": "hash:256", "COLUMNS": "160"}
 
 
 def lakehouse(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -61,10 +61,10 @@ def insert(uri: str, name: int, acknowledged: list[int]) -> None:
             acknowledged[name] = number
 
 
-def run_until_killed(home: Path, start: int, batches: list[int], patience: float) -> dict[str, int]:
+def run_until_killed(home: Path, start: int, batches: list[int], patience: float, *, begun: bool) -> dict[str, int]:
     """Run the worker and the clients, kill it after `patience` seconds of work; what it acknowledged last, by kind.
 
-    `batches`: the last batch of each client, brought up to date.
+    `batches`: the last batch of each client, brought up to date. `begun`: the seconds count from the first row on.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     worker = subprocess.Popen(
@@ -76,11 +76,12 @@ def run_until_killed(home: Path, start: int, batches: list[int], patience: float
     clients = [threading.Thread(target=insert, args=(uri, client, batches)) for client in range(CLIENTS)]
     for client in clients:
         client.start()
+    output = worker.stdout.readline() if begun else ""
     try:
         worker.wait(timeout=patience)
     except subprocess.TimeoutExpired:
         worker.send_signal(signal.SIGKILL)
-    output = worker.communicate()[0]
+    output += worker.communicate()[0]
     for client in clients:
         client.join()
     last: dict[str, int] = {}
@@ -146,8 +147,9 @@ def test_every_acknowledged_row_survives(tmp_path: Path, kills: int) -> None:
     lake.close()
     chance = random.Random(20261)
     following, acknowledged, batches = 0, {"row": -1, "corpus": -1, "outcome": -1}, [-1] * CLIENTS
-    for _ in range(kills):
-        acknowledged |= run_until_killed(home, following, batches, chance.uniform(0.02, 0.8))
+    for kill in range(kills):
+        patience = chance.uniform(0.02, 0.8)
+        acknowledged |= run_until_killed(home, following, batches, patience, begun=kill % 2 == 1)
         following = check(home, acknowledged, batches)
     print(f"{kills} kills: {following} rounds of the worker, batches of the clients {[last + 1 for last in batches]}")
     assert following > kills / 3, "the worker was killed before it could do anything"

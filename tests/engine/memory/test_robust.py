@@ -71,6 +71,31 @@ def test_a_right_answer_goes_up_a_wrong_one_down_and_half_right_is_no_news() -> 
     assert Key("c", "same") not in weighed
 
 
+def test_what_proved_right_for_the_very_question_comes_first_from_anywhere_in_the_first_ten() -> None:
+    scores = keys(50)
+    none = np.zeros(0, np.int64)
+    learned = fit(Sample(np.ones(1), np.ones(1), none, none, np.zeros(0), np.full(1, 10.0)))
+    for rank in (2, 5, 10):
+        key = Key("c", f"d{rank:03}")
+        weighed = weigh([Near(outcome("q", key.id), 0.0)], {"c": learned})
+        assert moved(scores, {key: weighed[key].added})[key] >= max(scores.values())
+
+
+def test_who_tells_only_what_was_right_does_not_make_every_document_right() -> None:
+    told = judged(random.Random(4), 0.0)
+    right = told.scores > 0.5
+    few = Sample(
+        told.scores[right],
+        told.ranks[right],
+        np.zeros(0, np.int64),
+        np.zeros(0, np.int64),
+        np.zeros(0),
+        np.full(int(right.sum()), 5.0),
+    )
+    assert fit(few).share < 0.3
+    assert fit(replace(few, shown=np.ones(len(few.scores)))).share == 0.5
+
+
 def test_a_wrong_judgement_among_right_ones_does_not_mislead() -> None:
     right = [Near(outcome(f"q{n}", "d"), 0.1 + n / 100) for n in range(3)]
     wrong = Near(outcome("wrong", "d", 0.0), 0.1)
@@ -107,7 +132,9 @@ def judged(chance: random.Random, flipped: float, questions: int = 150) -> Sampl
     pairs = [(a, b) for rows in at.values() for a in rows for b in rows if a != b]
     of, by = (np.array(side) for side in zip(*pairs, strict=True))
     rows = np.array(vectors)
-    return Sample(np.array(scores), np.array(ranks, float), of, by, (rows[of] * rows[by]).sum(axis=1))
+    return Sample(
+        np.array(scores), np.array(ranks, float), of, by, (rows[of] * rows[by]).sum(axis=1), np.ones(len(scores))
+    )
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])

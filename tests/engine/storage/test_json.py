@@ -37,7 +37,7 @@ def test_read(desk: Desk, name: str, text: str, types: dict[str, str], rows: lis
     dataset = desk.taken(text, ".json")
     assert desk.types(dataset) == types
     if rows:
-        assert desk.rows(f"from {dataset}") == rows
+        assert sorted(desk.rows(f"from {dataset}"), key=repr) == sorted(rows, key=repr)
     assert (
         desk.rows(f"select count(*) from {dataset}")[0][0]
         == desk.rows("select rows from lake.ingests where dataset = ?", dataset)[0][0]
