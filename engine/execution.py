@@ -74,7 +74,7 @@ class Execution:
             if transaction.held.path != session.search_path:
                 lake.cursors.move(transaction.held, session.search_path)
         else:
-            self.held = lake.cursors.take(session.search_path)
+            self.held = lake.cursors.take(session.path_of_statement(self.checked))
             self._exits.callback(lake.cursors.give, self.held)
             self.held.dirty = self.checked.leaves_traces
         if self.checked.kind not in ENDINGS:

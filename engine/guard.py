@@ -20,6 +20,7 @@ from engine.containment.acts import unsteady_act
 from engine.containment.bounds import bounds
 from engine.containment.steady import unsteady
 from engine.errors import Forbidden, Invalid, NotFound, nearest
+from engine.placeless import is_placeless
 from engine.tokens import Token
 
 CONTROL = "control"
@@ -68,6 +69,7 @@ class Checked:
     expands: bool = False  # a PIVOT that the engine expands to several statements, for which there is no parse to check
     text: str = ""  # what runs: the statement itself, or as it runs in the namespace of a restricted profile
     contained: str | None = None  # the function because of which it runs in a worker process
+    placeless: bool = False  # nothing of a bucket is named: see `engine/placeless.py`
 
     @property
     def is_write(self) -> bool:
@@ -186,8 +188,10 @@ def _check_kind(
             raise Invalid(str(tree.get("error_message")), "simplify the statement")
         effect = _check_tree(tree, known.ours)
         describable = not first.is_word("show", "describe", "desc", "summarize")
+        placeless = is_placeless(tree, known.taken)
         bounds(tree)
-        return Checked("SELECT", True, effect, parameters, describable, contained=unsteady(tree, words, known.ours))
+        contained = unsteady(tree, words, known.ours)
+        return Checked("SELECT", True, effect, parameters, describable, contained=contained, placeless=placeless)
     contained = None
     if kind in DATA_STATEMENTS or kind in SCHEMA_STATEMENTS:
         _check_types(words)

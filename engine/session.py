@@ -71,9 +71,15 @@ class Session:
         """Where the engine looks up the names of this session's statements."""
         return self._path(self.place)
 
-    def _path(self, place: tuple[str, str]) -> str:
+    def path_of_statement(self, checked: guard.Checked) -> str:
+        """The search path of one statement: without buckets where it names nothing of them."""
+        return self._path(None) if checked.placeless else self.search_path
+
+    def _path(self, place: tuple[str, str] | None) -> str:
         space = self._lake.spaces.of(self.profile)
-        return path_of(place) if space is None else space.search_path(place)
+        if space is not None:
+            return space.search_path(place)
+        return path_of(place) if place else path_of()
 
     def shown(self) -> dict[str, object]:
         """The session as a row of `lake.sessions`."""
@@ -108,7 +114,7 @@ class Session:
 
         def begin() -> Execution:
             kind = "SELECT" if checked.leaves_traces else "DESCRIBE"
-            reading = guard.Checked(kind, True, "reads", (), False, text=checked.text)
+            reading = guard.Checked(kind, True, "reads", (), False, text=checked.text, placeless=checked.placeless)
             return self._execution(sql, reading, transaction, statement_id)
 
         lasting = transaction is None and self.temporary.is_empty

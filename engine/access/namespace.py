@@ -227,8 +227,13 @@ class Namespace:
             return self.catalog, "__lake"
         return place if place[0] in self.whole else (self.catalog, place[1])
 
-    def search_path(self, place: tuple[str, str]) -> str:
-        """The search path of a statement in that place. Raises NotFound for a catalog that is hidden."""
+    def search_path(self, place: tuple[str, str] | None) -> str:
+        """The search path of a statement in that place; None: it names nothing of a bucket.
+
+        Raises NotFound for a catalog that is hidden.
+        """
+        if place is None:
+            return path_of((self.catalog, "__catalog"))
         if place[0] not in (*BUCKETS, "lake") or place[1].lower() == LEDGER_SCHEMA:
             raise NotFound(f"{place[0]}.{place[1]} does not exist", "run show all tables")
         return path_of(self.locate(place), (self.catalog, "__catalog"))
