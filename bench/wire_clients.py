@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as adbc
 import pyarrow as pa
@@ -57,6 +58,21 @@ def small(uri: str, token: str, times: str, sql: str) -> Work:
             one()
         return {"times": int(times)}
 
+    return work
+
+
+def each(uri: str, token: str, path: str) -> Work:
+    """The statements of a file, a JSON list, one after the other by two calls each; all of them once before."""
+    client, options = flight.connect(uri), calls(token)
+    statements = [command(sql) for sql in json.loads(Path(path).read_text(encoding="utf-8"))]
+
+    def work() -> Answer:
+        for asked in statements:
+            ticket = client.get_flight_info(asked, options).endpoints[0].ticket
+            client.do_get(ticket, options).read_all()
+        return {"times": len(statements)}
+
+    work()
     return work
 
 
@@ -214,7 +230,9 @@ def expect(holds: bool, otherwise: str) -> None:
         raise AssertionError(otherwise)
 
 
-KINDS: dict[str, Callable[..., Work]] = {"small": small, "plain": plain, "bulk": bulk, "load": load, "mixed": mixed}
+KINDS: dict[str, Callable[..., Work]] = {
+    "small": small, "each": each, "plain": plain, "bulk": bulk, "load": load, "mixed": mixed,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from cli.serving import running_server
 from engine.config import load
 from engine.errors import LakehouseError
+from engine.lake import Lake
 from udfs import open_lake
 
 
@@ -20,7 +21,7 @@ def facts(home: Path) -> tuple[pa.Table, pa.Table]:
     if running:
         lines.append(("server", "running", f"{running['flight']}  {running['web']}"))
     else:
-        lines.append(_state("home", lambda: _home(home)))
+        lines += _home(home)
     return settings, pa.table([list(column) for column in zip(*lines, strict=True)], names=["part", "state", "detail"])
 
 
@@ -31,18 +32,32 @@ def _state(part: str, look: Callable[[], str]) -> tuple[str, str, str]:
         return part, "failed", str(error)
 
 
-def _home(home: Path) -> str:
+def _home(home: Path) -> list[tuple[str, str, str]]:
     if not (home / "lake.duckdb").exists():
-        return "not made yet; the first command makes it"
-    lake = open_lake(home)
+        return [("home", "ok", "not made yet; the first command makes it")]
     try:
-        counts = lake.session().run(
-            "select (select count(*) from lake.datasets) as datasets, (select count(*) from lake.corpora) as corpora, "
-            "(select count(*) from lake.functions) as functions"
-        )
-        return ", ".join(f"{value} {name}" for name, value in counts.rows()[0].items())
+        lake = open_lake(home)
+    except LakehouseError as error:
+        return [("home", "failed", str(error))]
+    try:
+        return [_state("home", lambda: _counts(lake)), *_corpora(lake)]
     finally:
         lake.close()
+
+
+def _counts(lake: Lake) -> str:
+    counts = lake.session().run(
+        "select (select count(*) from lake.datasets) as datasets, (select count(*) from lake.corpora) as corpora, "
+        "(select count(*) from lake.functions) as functions"
+    )
+    return ", ".join(f"{value} {name}" for name, value in counts.rows()[0].items())
+
+
+def _corpora(lake: Lake) -> list[tuple[str, str, str]]:
+    """Every file of what is searched, read and compared with its SHA-256."""
+    found = lake.corpora.damage.verify()
+    failed = [("corpora", "failed", f"{corpus}: {fault}") for corpus, fault in found if fault]
+    return failed or [("corpora", "ok", f"every file of {len(found)} is as it was written")] if found else []
 
 
 def _model(home: Path) -> tuple[str, str, str]:

@@ -107,6 +107,9 @@ class Models(Section):
     chat_seconds: float = Field(120, gt=0, description="time limit of one request to a language model")
     chat_temperature: float = Field(0, le=2, description="temperature of language models; below 0 = not sent")
     prompt_characters: int = Field(200_000, ge=1000, description="longest prompt; a longer one is an error")
+    rerank: list[str] = Field(
+        default_factory=list, description="rerank models: openai:, cohere: or jina:<base URL>#<model>; first = default"
+    )
 
 
 class Search(Section):
@@ -116,6 +119,7 @@ class Search(Section):
     overlap: float = Field(0.1, ge=0, lt=0.5, description="share of a chunk repeated in the next one")
     max_k: int = Field(10_000, ge=1, description="largest k")
     question_bytes: int = Field(200_000, ge=100, description="longest question")
+    rerank_contents: int = Field(1000, ge=1, le=100_000, description="most contents that rerank takes")
     batch_rows: int = Field(2048, ge=1, description="documents chunked and embedded at a time")
     engine: Literal["auto", "exact", "hnswlib", "usearch", "compact"] = Field(
         "auto", description="vector index; auto = hnswlib, else usearch, and compact for very large corpora"
@@ -223,6 +227,7 @@ class Journal(Section):
     flush_seconds: float = Field(0.2, gt=0, le=60, description="how long an entry nobody waits for may stay in memory")
     buffer: int = Field(10_000, ge=1, description="entries in memory before a writer waits")
     statements: bool = Field(True, description="record every statement")
+    answers: bool = Field(True, description="keep what ask and run_mode answered, for answers()")
 
 
 class Config(BaseSettings):

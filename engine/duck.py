@@ -114,6 +114,21 @@ def register_kernel(
     )
 
 
+def register_single(
+    root: Cursor, name: str, body: Callable[..., object], parameters: Sequence[str], returns: str
+) -> None:
+    """Register a kernel as `register_kernel` does, but for one row of Python values at a time."""
+    root.create_function(
+        name,
+        body,
+        list(parameters),
+        returns,
+        type=PythonUDFType.NATIVE,
+        null_handling=FunctionNullHandling.SPECIAL,
+        side_effects=True,
+    )
+
+
 def statements(cursor: Cursor, sql: str) -> list[Any]:
     """The parsed statements of `sql` (each has `.type`, `.query`, `.named_parameters`, `.expected_result_type`)."""
     return list(cursor.extract_statements(sql))

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine import duck, faults, guard
+from engine import annex, duck, faults, guard
 from engine.bounds import Measure
 from engine.cursors import Held
 from engine.errors import LakehouseError, NotFound
@@ -74,10 +74,12 @@ class Execution:
             if transaction.held.path != session.search_path:
                 lake.cursors.move(transaction.held, session.search_path)
         else:
-            self.held = lake.cursors.take(session.path_of_statement(self.checked))
-            self._exits.callback(lake.cursors.give, self.held)
+            annexed = lake.annex.takes(self.checked)
+            cursors = lake.annex.cursors(self.checked) if annexed else lake.cursors
+            self.held = cursors.take(annex.PATH if annexed else session.path_of_statement(self.checked))
+            self._exits.callback(cursors.give, self.held)
             self.held.dirty = self.checked.leaves_traces
-        if self.checked.kind not in ENDINGS:
+        if self.checked.kind not in ENDINGS and not self.checked.placeless:
             session.temporary.show(self.held, self.transaction_id)
         if self._writes_now():
             self._exits.enter_context(lake.writing(statement.statement_id))

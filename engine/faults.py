@@ -42,6 +42,8 @@ PREFIX = re.compile(r"^([A-Za-z][A-Za-z ]{1,30}) Error: ")
 NO_PLACE = re.compile(r'(Catalog|Schema)( with name)? "?[^"]+"? (does not exist|not found)')
 OPEN_ELSEWHERE = ("Could not set lock on file", "Conflicting lock", "handle conflict")
 INVALIDATED = "has been invalidated"  # after a failed checkpoint, also as an IO error
+FULL_DISK = ("No space left on device", "Disk quota exceeded")
+NO_THREAD = "can't start new thread"
 TOO_DEEP = "Max expression depth limit"
 UNREADABLE_VALUE = "Unable to cast Python instance"
 
@@ -59,8 +61,10 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
         return Conflict("the lake is closed", "open it again")
     if issubclass(kind, duckdb.Error) and INVALIDATED in text:
         return Internal(message, REOPENED)
-    if issubclass(kind, duckdb.IOException | OSError) and "No space left on device" in text:
+    if issubclass(kind, duckdb.IOException | OSError) and any(full in text for full in FULL_DISK):
         return Busy("the disk is full", "free space and repeat; nothing was half-written")
+    if issubclass(kind, MemoryError) or (kind is RuntimeError and NO_THREAD in text):
+        return Busy("the memory is full", "ask for less, or give the lake more memory; nothing was half-written")
     for theirs, ours, hint in KINDS:
         if issubclass(kind, theirs):
             return ours(message, hint)

@@ -20,7 +20,7 @@ from engine.containment.acts import unsteady_act
 from engine.containment.bounds import bounds
 from engine.containment.steady import unsteady
 from engine.errors import Forbidden, Invalid, NotFound, nearest
-from engine.placeless import is_placeless
+from engine.placeless import calls, is_placeless
 from engine.tokens import Token
 
 CONTROL = "control"
@@ -70,6 +70,7 @@ class Checked:
     text: str = ""  # what runs: the statement itself, or as it runs in the namespace of a restricted profile
     contained: str | None = None  # the function because of which it runs in a worker process
     placeless: bool = False  # nothing of a bucket is named: see `engine/placeless.py`
+    calls: frozenset[str] = frozenset()  # those of our functions that a SELECT calls, all of them with constants
 
     @property
     def is_write(self) -> bool:
@@ -188,10 +189,10 @@ def _check_kind(
             raise Invalid(str(tree.get("error_message")), "simplify the statement")
         effect = _check_tree(tree, known.ours)
         describable = not first.is_word("show", "describe", "desc", "summarize")
-        placeless = is_placeless(tree, known.taken)
+        placeless, called = is_placeless(tree, known.taken), calls(tree, known.ours)
         bounds(tree)
         contained = unsteady(tree, words, known.ours)
-        return Checked("SELECT", True, effect, parameters, describable, contained=contained, placeless=placeless)
+        return Checked("SELECT", True, effect, parameters, describable, False, "", contained, placeless, called)
     contained = None
     if kind in DATA_STATEMENTS or kind in SCHEMA_STATEMENTS:
         _check_types(words)

@@ -1,5 +1,6 @@
 """A lake: one home, one engine, everything in it. Open it once per process, close it at the end."""
 
+import atexit
 import os
 import secrets
 import threading
@@ -19,6 +20,7 @@ from engine import duck, faults, guard, hints, instance
 from engine.access.credentials import Credentials
 from engine.access.profiles import ADMIN, Profiles
 from engine.access.spaces import Spaces
+from engine.annex import Annex
 from engine.config import Loaded, load
 from engine.containment.containment import Containment
 from engine.cursors import Cursors
@@ -87,6 +89,7 @@ class Lake:
         self._write_lock = WriteLock(self.config.engine.lock_seconds)
         self._closed, self._stopped = threading.Event(), threading.Event()
         self._open()
+        atexit.register(self.close)  # a thread within the engine when the interpreter ends would abort the process
 
     def _open(self) -> None:
         self._kernels: list[instance.Installable] = []
@@ -102,6 +105,7 @@ class Lake:
         means = means_of(self.home, models, self._record_call)
         self.models = Models(means, models.embedder, models.question_cache, models.cache_bytes)
         self.models.offer_chats(models.chat, models.chat_seconds, models.chat_temperature)
+        self.models.offer_rerankers(models.rerank)
         self.corpora = Corpora(self)
         self.playbooks = Playbooks(self)
         self.judge = Judge(self.config.judge, means.reach, lambda error: self.record_error(error, None, "", None))
@@ -112,6 +116,7 @@ class Lake:
         self.credentials = Credentials(self)
         self.spaces = Spaces(self)
         self.containment = Containment(self)
+        self.annex = Annex(self)
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
 
     def _record_call(self, call: Call) -> None:
@@ -288,12 +293,14 @@ class Lake:
         """
         if self._stopped.is_set():
             return
+        atexit.unregister(self.close)
         self.corpora.upkeep.close()
         self._closed.set()
         with ExitStack() as exits:
             exits.callback(self._stopped.set)
             exits.callback(self.root.close)
             exits.callback(self.cursors.close)
+            exits.callback(self.annex.close)
             exits.callback(self.containment.close)
             exits.callback(self.models.close)
             exits.callback(self.judge.close)

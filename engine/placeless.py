@@ -28,4 +28,14 @@ def _is_placeless(node: syntax.Node, functions: Collection[str]) -> bool:
     if kind == "UNBOUND_TYPE_INFO":
         return not node["schema"] and str(node["name"]).lower() in TYPES
     name = syntax.function(node)
-    return name is None or (name in functions and name not in OF_THE_PLACE and not name.startswith(("duckdb_", "pg_")))
+    if name is None:
+        return True
+    qualified = node.get("catalog") or node.get("schema") not in (None, "", "main")
+    return not qualified and name in functions and name not in OF_THE_PLACE and not name.startswith(("duckdb_", "pg_"))
+
+
+def calls(tree: syntax.Node, ours: Collection[str]) -> frozenset[str]:
+    """Those of our functions that a parse calls; none when one is called with a column, so with many rows."""
+    called = [node for node in syntax.parts(tree) if syntax.function(node) in ours]
+    constant = all(part.get("class") != "COLUMN_REF" for node in called for part in syntax.parts(node["children"]))
+    return frozenset(str(syntax.function(node)) for node in called) if constant else frozenset()

@@ -54,7 +54,7 @@ class Revival:
         self._end_statements(started + END_SECONDS)
         for session in list(lake.sessions):
             session.forget_transactions()
-        for closing in (lake.cursors.close, lake.root.close):
+        for closing in (lake.cursors.close, lake.root.close, lake.annex.close):
             with suppress(duck.Error):  # it has ended already
                 closing()
         while True:

@@ -114,7 +114,10 @@ class Session:
 
         def begin() -> Execution:
             kind = "SELECT" if checked.leaves_traces else "DESCRIBE"
-            reading = guard.Checked(kind, True, "reads", (), False, text=checked.text, placeless=checked.placeless)
+            reading = replace(
+                checked, kind=kind, is_query=True, effect="reads", parameters=(), describable=False, expands=False,
+                contained=None,
+            )  # fmt: skip
             return self._execution(sql, reading, transaction, statement_id)
 
         lasting = transaction is None and self.temporary.is_empty

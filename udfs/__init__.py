@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.lake import Lake
-from udfs import access, composer, memory, models, pathways, search, storage
+from udfs import access, composer, memory, models, pathways, repository, search, storage
 from udfs.kernel import Kernel, installable
 
-AREAS = (access, storage, search, memory, pathways, composer, models)
+AREAS = (access, storage, search, repository, memory, pathways, composer, models)
 
 
 def kernels() -> list[Kernel]:

@@ -69,7 +69,7 @@ def pathway_lookup(
 ) -> list[dict[str, Any]]:
     """The pathways for a task, the one to take first."""
     given = None if tokens is None else [token for token in tokens if token is not None]
-    return reading.lookup(call.lake, task_class, file, signal_class, given, 10 if k is None else k)
+    return reading.lookup(call.lake, task_class, file, signal_class, given, 10 if k is None else k, call.session.reach)
 
 
 @kernel(
@@ -81,7 +81,7 @@ def pathway_lookup(
 )
 def pathway_history(call: Call, uid: str | None) -> list[dict[str, Any]]:
     """The revisions of a pathway, root first."""
-    return reading.history(call.lake, uid, call.check)
+    return reading.history(call.lake, uid, call.check, call.session.reach)
 
 
 @kernel(
@@ -94,7 +94,9 @@ def bug_fingerprints(
     call: Call, task_class: str | None, file: str | None, signal_class: str | None, k: int | None
 ) -> list[dict[str, Any]]:
     """The bugs met in an area."""
-    return reading.bug_fingerprints(call.lake, task_class, file, signal_class, 10 if k is None else k)
+    return reading.bug_fingerprints(
+        call.lake, task_class, file, signal_class, 10 if k is None else k, call.session.reach
+    )
 
 
 @kernel(
@@ -141,7 +143,7 @@ def import_pathways(call: Call, uri: str | None) -> list[dict[str, Any]]:
 )
 def export_pathways(call: Call, uri: str | None) -> list[dict[str, Any]]:
     """Write every pathway into a file; one row."""
-    return [outgoing.write(call.lake, uri)]
+    return [outgoing.write(call.lake, uri, call.session.reach)]
 
 
 KERNELS = [

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 
 from engine.errors import Invalid
-from engine.search import answer, matrix, recall, transfer
+from engine.search import answer, matrix, recall, rerank, transfer
 from engine.search.builds import Build
-from engine.search.corpora import Definition
+from engine.search.definitions import Definition
 from engine.search.indexing import Indexer, Outcome
-from engine.search.matrix import Question, Request
+from engine.search.repository import knowledge
+from engine.search.request import DEFAULT_DEPTH, Question, Request
 from engine.search.tuning import Aim, Tuning
 from engine.search.vectors.choosing import Wish
 from udfs.kernel import Call, Row, batch_kernel, kernel
 
 HITS = (
-    "STRUCT(_rank INTEGER, _score DOUBLE, _corpus VARCHAR, id VARCHAR, content VARCHAR, metadata VARCHAR, "
-    "_distance DOUBLE, _generation VARCHAR, _explain VARCHAR)[]"
+    "STRUCT(_rank INTEGER, _score DOUBLE, _corpus VARCHAR, id VARCHAR, content VARCHAR, metadata JSON, "
+    "_distance DOUBLE, _generation VARCHAR, _explain JSON)[]"
 )
 CREATED = (
     "STRUCT(corpus VARCHAR, status VARCHAR, generation VARCHAR, rows BIGINT, chunks BIGINT, duplicates BIGINT, "
@@ -82,8 +83,7 @@ def _refreshed(corpus: str | None, made: Outcome) -> dict[str, Any]:
 def drop_corpus(call: Call, corpus: str | None) -> list[dict[str, Any]]:
     """Remove a corpus; one row."""
     name = call.lake.corpora.changed_by(corpus, call.session.reach)
-    documents = call.lake.corpora.live(name).manifest.documents
-    call.lake.corpora.drop(name, call.session.profile)
+    documents = call.lake.corpora.drop(name, call.session.profile)
     none = dict.fromkeys(("added", "updated", "unchanged", "failed"), 0)
     return [{"corpus": corpus, "status": "dropped", "deleted": documents, **none, "seconds": 0.0}]
 
@@ -291,7 +291,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> Sequence[Any]:
         query, corpora, k, predicate, alpha, rrf_k, depth, playbook = row
         return None if query is None else Request(
             "hybrid", _names(corpora), _number(k, 10), None, predicate, alpha, rrf_k,
-            _number(depth, matrix.DEFAULT_DEPTH), playbook=playbook or "off",
+            _number(depth, DEFAULT_DEPTH), playbook=playbook or "off",
         )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])
@@ -331,11 +331,32 @@ def ask(
         return []
     text = _question(json.dumps(question), call.lake.config.search.question_bytes)
     request = Request("hybrid", _names(corpora), _number(k, 8), filter=predicate)
-    return [answer.ask(call.lake, str(text), request, model, call.session.reach)]
+    answered = answer.ask(call.lake, str(text), request, model, call.session.reach)
+    if answered["grounded"]:
+        given = knowledge.quoted(str(text), answered)
+        knowledge.keep(call.lake, given, call.session.profile, call.statement.statement_id)
+    return [answered]
+
+
+@kernel(
+    "_rerank",
+    "VARCHAR, VARCHAR[], VARCHAR[], BIGINT, VARCHAR",
+    "STRUCT(id VARCHAR, content VARCHAR, _rank INTEGER, _score DOUBLE)[]",
+    "reads",
+)
+def reranked(
+    call: Call, query: str | None, ids: list[str] | None, contents: list[str] | None, k: int | None, model: str | None
+) -> list[dict[str, object]]:
+    """Order contents by how well they answer; none for NULL."""
+    if query is None:
+        return []
+    call.check()
+    text = str(_question(json.dumps(query), call.lake.config.search.question_bytes))
+    return rerank.rerank(call.lake, text, ids, contents, _number(k, 10), model, call.cancelled)
 
 
 KERNELS = [
     create_corpus, refresh_corpus, drop_corpus, build_index, cancel_build, promote_index, rollback_index,
     measure_recall, tune_index, export_index, import_index,
-    vector_search, text_search, hybrid_search, matrix_search, ask,
+    vector_search, text_search, hybrid_search, matrix_search, ask, reranked,
 ]  # fmt: skip

@@ -10,7 +10,9 @@ from engine.access.profiles import Profile
 from engine.errors import Invalid
 from engine.memory.playbook import Playbook
 from engine.search import fusion, matrix, retrieval
-from engine.search.matrix import Request
+from engine.search.ranking import rank
+from engine.search.recollection import believe
+from engine.search.request import Request
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -67,12 +69,12 @@ def _measured(
     for text, vector, known in judged[:sample]:
         check()
         dense = retrieval.dense(scope, vector[None], request.depth)[0]
-        ranking = matrix.rank(scope, dense, text, vector, request, request.depth)
+        ranking = rank(scope, dense, text, vector, request, request.depth)
         gold = _gold(known, scope)
-        off = fusion.top(ranking.scores, SHOWN)
+        off = ranking.best(ranking.scores, SHOWN, None)
         memory = lake.playbooks.recall(vector, scope.generations, None, ranking.scores, without=text)
-        matrix.believe(ranking, memory, request)
-        on = fusion.top(ranking.scores, SHOWN)
+        believe(ranking, memory, request)
+        on = ranking.best(ranking.scores, SHOWN, None)
         measured.append((_ndcg(off, gold), _ndcg(on, gold), _reciprocal(off, gold), _reciprocal(on, gold)))
     return measured
 

@@ -34,7 +34,7 @@ class Call:
     tries: int
     milliseconds: float
     outcome: str  # ok, or the code of an error
-    purpose: str = "embed"  # embed, chat, judge
+    purpose: str = "embed"  # embed, chat, judge, rerank
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Endpoint:
 
 
 def reached(scheme: str, rest: str, reach: Reach) -> Endpoint:
-    """The endpoint of `openai:<base URL>#<model>`, `ollama:<base URL>#<model>`, or `ollama:<model>` on this machine.
+    """The endpoint of `<scheme>:<base URL>#<model>`, or of `ollama:<model>` on this machine.
 
     Raises what `Endpoint` raises.
     """
@@ -154,7 +154,7 @@ def reached(scheme: str, rest: str, reach: Reach) -> Endpoint:
         reach = replace(reach, keys=replace(reach.keys, environment={}))
         base, model = (base, model) if mark else (OLLAMA, rest)
     elif not mark:
-        raise Invalid(f"'openai:{rest}' names no model", "write openai:https://host/v1#<model>")
+        raise Invalid(f"'{scheme}:{rest}' names no model", f"write {scheme}:https://host/v1#<model>")
     return Endpoint(base, model, reach)
 
 

@@ -13,6 +13,7 @@ from engine.models.chat import Chat, name_of, open_chat
 from engine.models.embedder import Embedder, Means, open_embedder
 from engine.models.endpoint import Call, Reach
 from engine.models.keys import Keys
+from engine.models.rerank import LOCAL, Reranker, open_reranker
 from engine.models.vector_cache import CachedEmbedder, VectorCache
 
 
@@ -30,7 +31,7 @@ def means_of(home: Path, settings: Settings, told: Callable[[Call], None] = lamb
 
 
 class Models:
-    """Hands out embedders by URI, and the chat models that are configured. Nothing is loaded before it is asked for."""
+    """Hands out embedders by URI, and the chat and rerank models that are configured: each opened when it is needed."""
 
     def __init__(self, means: Means, default: str = "minilm", kept: int = 4096, cache_bytes: int = 0) -> None:
         """`default`: the URI meant when none is named. `kept`: question vectors kept per embedder in memory.
@@ -48,6 +49,8 @@ class Models:
         self._chat_uris: tuple[str, ...] = ()
         self._chats: dict[str, Chat] = {}
         self._chat_reach, self._chat_temperature = means.reach, 0.0
+        self._reranker_uris: tuple[str, ...] = ()
+        self._rerankers: dict[str, Reranker] = {}
 
     def offer_chats(self, uris: Sequence[str], seconds: float, temperature: float) -> None:
         """Say which chat models there are, the default first, with the time limit of one request in seconds."""
@@ -69,6 +72,27 @@ class Models:
             if found[0] not in self._chats:
                 self._chats[found[0]] = open_chat(found[0], self._chat_reach, self._chat_temperature)
             return self._chats[found[0]]
+
+    def offer_rerankers(self, uris: Sequence[str]) -> None:
+        """Say which rerank models there are, the default first."""
+        self._reranker_uris = tuple(uris)
+
+    def reranker(self, name: str | None = None) -> Reranker | None:
+        """The rerank model of a name or URI (None: the default); None where the built-in one answers.
+
+        Raises NotFound naming the nearest for one that is not configured, and what `open_reranker` raises.
+        """
+        if name == LOCAL or (name is None and not self._reranker_uris):
+            return None
+        found = [uri for uri in self._reranker_uris if name in (None, uri, name_of(uri))]
+        if not found:
+            known = [LOCAL, *map(name_of, self._reranker_uris)]
+            raise NotFound(f"the model {name!r} is not configured", f"{nearest(str(name), known)} see [models] rerank")
+        with self._opening:
+            if found[0] not in self._rerankers:
+                reach = replace(self.means.reach, purpose="rerank")
+                self._rerankers[found[0]] = open_reranker(found[0], reach)
+            return self._rerankers[found[0]]
 
     def embedder(self, uri: str | None = None) -> Embedder:
         """The embedder of `uri` (None: the default). Raises what `open_embedder` raises."""
@@ -95,6 +119,8 @@ class Models:
                 self._vectors.close()
             for chat in self._chats.values():
                 chat.close()
+            for reranker in self._rerankers.values():
+                reranker.close()
 
     def questions(self, model: Embedder | str | None = None) -> QuestionCache:
         """The question cache around an embedder, or around that of a URI; one per embedder."""

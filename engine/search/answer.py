@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from engine.access.profiles import Profile
 from engine.errors import Invalid
 from engine.memory.downgrade import EXTRACTIVE
-from engine.search import fusion, matrix, retrieval, text
-from engine.search.matrix import Ranking, Request
+from engine.search import matrix, retrieval, text
+from engine.search.ranking import Ranking, rank
+from engine.search.request import Request
 from engine.search.retrieval import Place, Scope
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def ask(lake: "Lake", question: str, request: Request, model: str | None, reach:
 def _quotes(lake: "Lake", question: str, scope: Scope, request: Request) -> list[Quote]:
     vectors = matrix.embed(lake, scope, [question])
     dense = retrieval.dense(scope, vectors, request.depth)
-    ranking = matrix.rank(scope, dense[0], question, vectors[0], request, request.depth)
+    ranking = rank(scope, dense[0], question, vectors[0], request, request.depth)
     places = _best_places(ranking, request, len(scope.generations))
     return quotes(lake, question, scope, ranking, places, vectors[0])
 
@@ -88,7 +89,7 @@ def quotes(
 
 def _best_places(ranking: Ranking, request: Request, corpora: int) -> list[Place]:
     share = max(2, DOCUMENTS // max(corpora, 1))
-    chosen = fusion.top(ranking.scores, min(request.k, DOCUMENTS), min(share, request.per_corpus_k or share))
+    chosen = ranking.best(ranking.scores, min(request.k, DOCUMENTS), min(share, request.per_corpus_k or share))
     return [ranking.place(key) for key in chosen]
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.models.embedder import Embedder
-from engine.search import chunks, generation, segment
+from engine.search import chunks, generation, room, segment
 from engine.search.generation import Generation, Manifest, Part
 from engine.search.segment import Contents, digest
 from engine.search.vectors import stored
@@ -21,6 +21,7 @@ FOLD_DELTA, FOLD_DEAD = 0.2, 0.3  # a refresh writes everything anew above these
 CALIBRATION_SENTENCES = 64
 HIGHEST_FLOOR = 0.35  # below this cosine MiniLM's best hit is foreign to the corpus nine times out of ten
 LOWEST_FLOOR = 0.15
+TWICE = 2  # vectors are in memory as they come from the model, and once more by chunk
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def embed(task: Task, cut_chunks: pa.Table, known: dict[bytes, NDArray[np.float3
     first: dict[bytes, int] = {}
     for position, sha in enumerate(shas):
         first.setdefault(sha, position)
+    room.refuse_large("embedding the documents", TWICE * 4 * len(shas) * task.embedder.dimension)
     new = [position for sha, position in first.items() if sha not in known]
     made = task.embedder.embed(
         [contents[position] for position in new],

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import duck, faults
@@ -126,12 +127,12 @@ class Builds:
             build = Build(made, choice, actor, make)
             self._running[corpus] = build
         try:
+            self._wake()
             self._insert(build, wish)
         except BaseException:
             self._forget(build)
             raise
         self._queue.put(build)
-        self._wake()
         return build
 
     def _refuse_second(self, corpus: str) -> None:
@@ -148,6 +149,8 @@ class Builds:
     def _insert(self, build: Build, wish: Wish | None) -> None:
         manifest = build.manifest
         with self._lake.control() as cursor:
+            stale = "delete from control.generation where corpus = ? and status = 'building'"  # of a disk that was full
+            cursor.execute(stale, [manifest.corpus])
             cursor.execute(
                 "insert into control.generation "
                 "(generation, corpus, documents, chunks, duplicates, failed, manifest, status, progress, wish, reason) "
@@ -167,8 +170,9 @@ class Builds:
     def _wake(self) -> None:
         with self._lock:
             if self._worker is None and not self._closed:
-                self._worker = threading.Thread(target=self._work, name="builds", daemon=True)
-                self._worker.start()
+                worker = threading.Thread(target=self._work, name="builds", daemon=True)
+                worker.start()  # raises where there is no memory for another one
+                self._worker = worker
 
     def wait(self, build: Build, check: Callable[[], None], progress: Callable[[int, int, str], None]) -> Built:
         """Wait for the end of a build; an exception of `check` cancels it. Raises what the build failed with."""
@@ -283,29 +287,31 @@ class Builds:
             manifest = indexwork.over(self._corpora.live(build.corpus), build.manifest, trial)
             build_segments.write_manifest(self._corpora.folder(build.corpus), manifest)
             opened = self._corpora.opened(manifest)
-            self._settle(build, manifest, trial, seconds)
-            if not trial.refused:
-                self._corpora.advance(opened, trial.told, build.actor)
+            settle = partial(self._settle, build, manifest, trial, seconds)
+            if trial.refused:
+                with self._lake.control() as cursor:
+                    settle(cursor)
+            else:  # in one transaction: a kill in between would leave an index that looks refused
+                self._corpora.advance(opened, trial.told, build.actor, settle)
         status = "built" if trial.refused else "live"
         reason = trial.refused or build.choice.reason
         return Built(status, manifest.generation, trial.engine, trial.recall, reason, seconds)
 
-    def _settle(self, build: Build, manifest: Manifest, trial: Trial, seconds: float) -> None:
-        with self._lake.control() as cursor:
-            cursor.execute(
-                "update control.generation set status = 'built', progress = 1, manifest = ?, documents = ?, "
-                "chunks = ?, recall = ?, build_seconds = ?, reason = ? where corpus = ? and generation = ?",
-                [
-                    manifest.text(),
-                    manifest.documents,
-                    sum(part.chunks for part in manifest.parts),
-                    trial.recall,
-                    seconds,
-                    trial.refused or build.choice.reason,
-                    manifest.corpus,
-                    manifest.generation,
-                ],
-            )
+    def _settle(self, build: Build, manifest: Manifest, trial: Trial, seconds: float, cursor: duck.Cursor) -> None:
+        cursor.execute(
+            "update control.generation set status = 'built', progress = 1, manifest = ?, documents = ?, "
+            "chunks = ?, recall = ?, build_seconds = ?, reason = ? where corpus = ? and generation = ?",
+            [
+                manifest.text(),
+                manifest.documents,
+                sum(part.chunks for part in manifest.parts),
+                trial.recall,
+                seconds,
+                trial.refused or build.choice.reason,
+                manifest.corpus,
+                manifest.generation,
+            ],
+        )
 
     def tell(self, build: Build, share: float) -> None:
         """Say how far a build is: a share from 0 to 1."""
@@ -325,13 +331,13 @@ class Builds:
             self._record(build, {"generation": build.manifest.generation, "status": "failed", "reason": str(error)})
 
     def _remove(self, build: Build) -> None:
-        """Remove the row of a build and what it has written."""
+        """Remove what a build has written, and its row; first the files, since a full disk would keep the row."""
+        shutil.rmtree(self._corpora.folder(build.corpus) / build.manifest.generation, ignore_errors=True)
         with self._lake.control() as cursor:
             cursor.execute(
                 "delete from control.generation where corpus = ? and generation = ? and status = 'building'",
                 [build.corpus, build.manifest.generation],
             )
-        shutil.rmtree(self._corpora.folder(build.corpus) / build.manifest.generation, ignore_errors=True)
 
     def _forget(self, build: Build) -> None:
         with self._lock:

@@ -11,6 +11,7 @@ next        the envelope, JSON in UTF-8:
 rest        the vectors, float32, the least significant byte first, row by row; then the files of the engine's index
 """
 
+import errno
 import hashlib
 import json
 import struct
@@ -87,6 +88,8 @@ def read(path: Path, folder: Path, check: Callable[[], None]) -> Index:
         with path.open("rb") as stream:
             return _read(stream, path, folder, check)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # what it is unpacked into
+            raise
         raise Invalid(f"{path.name} cannot be read: {error.strerror}", "check the file and the disk") from None
     except LakehouseError as error:
         raise type(error)(f"{path.name}: {error.message}", error.hint) from None

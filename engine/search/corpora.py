@@ -3,19 +3,22 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from engine import duck
 from engine.access.profiles import Profile
-from engine.errors import Busy, Conflict, Forbidden, Invalid, NotFound, nearest
-from engine.search import generation, history
+from engine.errors import Busy, Conflict, Forbidden, Internal, Invalid, NotFound, nearest
+from engine.search import generation, history, leftovers
 from engine.search.builds import Builds
+from engine.search.damage import Damage
+from engine.search.definitions import COLUMNS, Definition, Definitions, check_name
+from engine.search.digests import Digests
 from engine.search.generation import Generation, Manifest, Shared
 from engine.search.upkeep import Upkeep
 from engine.storage.buckets import blobs
@@ -25,28 +28,6 @@ if TYPE_CHECKING:
 
 BRIEF_SECONDS = 1.0  # longer than a swap takes, shorter than a refresh
 WAIT_SECONDS = 0.05  # between two looks at whether a wait for a corpus has become pointless
-LONGEST_NAME = 200
-COLUMNS = "corpus, description, source, id_column, text_column, metadata, embedder, chunk_size, refresh, owner"
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A corpus as it was asked for."""
-
-    corpus: str
-    description: str | None
-    source: str
-    id_column: str
-    text_column: str
-    metadata: list[str] | None
-    embedder: str
-    chunk_size: int
-    refresh: str
-    owner: str | None = None  # the profile with whose rights the source is read; None: an admin
-
-    def row(self) -> list[Any]:
-        """The values in the order of COLUMNS."""
-        return list(vars(self).values())
 
 
 @dataclass(frozen=True)
@@ -58,68 +39,22 @@ class Swap:
     previous: str | None
 
 
-class Corpora:
+class Corpora(Definitions):
     """All corpora. Generations are opened when first searched and shared by all readers."""
 
     def __init__(self, lake: "Lake") -> None:
         """Made by the lake, before its SQL is installed."""
-        self._lake = lake
+        super().__init__(lake)
         self._open: dict[str, Generation] = {}
-        self._shared = Shared(WeakValueDictionary(), WeakValueDictionary())
-        self._known: dict[str, Definition] | None = None  # by name; this process is the only one that changes them
-        self._lock = threading.Lock()
+        self.digests = Digests()
+        self._shared = Shared(WeakValueDictionary(), WeakValueDictionary(), self.digests)
         self._opening = threading.Lock()
         self._free = threading.Condition(self._lock)
         self._building: set[str] = set()
         self._last_names: dict[str, int] = {}  # numbers that were given to generations which have no row yet
         self.builds = Builds(lake, self)
+        self.damage = Damage(lake, self)
         self.upkeep = Upkeep(lake, self)
-
-    # -- definitions ---------------------------------------------------------------------------------------------------
-
-    def names(self) -> list[str]:
-        """The names of all corpora, sorted. Each has a live generation: both come into being in one transaction."""
-        return sorted(self._definitions())
-
-    def definition(self, corpus: str) -> Definition:
-        """The definition of a corpus; raises NotFound naming the nearest."""
-        known = self._definitions()
-        if corpus not in known:
-            raise NotFound(f"corpus {corpus!r} does not exist", nearest(corpus, known))
-        return known[corpus]
-
-    def exists(self, corpus: str) -> bool:
-        """Whether there is a corpus of that name."""
-        return corpus in self._definitions()
-
-    def _definitions(self) -> dict[str, Definition]:
-        with self._lock:
-            known = self._known
-        if known is None:
-            with self._lake.control() as cursor:
-                rows = cursor.execute(f"select {COLUMNS} from control.corpus").fetchall()
-            known = {row[0]: Definition(*row) for row in rows}
-            with self._lock:
-                self._known = known
-        return known
-
-    def refuse_other(self, wanted: Definition) -> None:
-        """Raise Conflict when the corpus exists with another definition."""
-        found = self.definition(wanted.corpus)
-        told = {name: value for name, value in vars(wanted).items() if name not in ("owner", "refresh")}
-        differing = [name for name, value in told.items() if value != getattr(found, name)]
-        if differing:
-            raise Conflict(
-                f"corpus {wanted.corpus!r} exists with another {' and '.join(differing)}",
-                f"drop_corpus({wanted.corpus!r}) first, or choose another name",
-            )
-
-    def change_policy(self, corpus: str, refresh: str) -> None:
-        """Give a corpus another refresh policy."""
-        with self._lake.control() as cursor:
-            cursor.execute("update control.corpus set refresh = ? where corpus = ?", [refresh, corpus])
-        with self._lock:
-            self._known = None
 
     def folder(self, corpus: str) -> Path:
         """The folder of all generations of a corpus."""
@@ -128,12 +63,18 @@ class Corpora:
     # -- live generations ----------------------------------------------------------------------------------------------
 
     def live(self, corpus: str) -> Generation:
-        """The live generation of a corpus. Raises NotFound when there is none."""
+        """The live generation of a corpus. Raises NotFound when there is none, Internal when none can be opened."""
         with self._lock:
             found = self._open.get(corpus)
         if found is not None:
             return found
         with self._opening:  # one reader opens it, the others wait
+            opened = self._opened_live(corpus)
+        self.damage.replace_index(opened)
+        return opened
+
+    def _opened_live(self, corpus: str) -> Generation:
+        while True:
             with self._lock:
                 found = self._open.get(corpus)
             if found is not None:
@@ -144,15 +85,50 @@ class Corpora:
             if entry is None:
                 self.definition(corpus)
                 raise NotFound(f"corpus {corpus!r} has no live index", f"run refresh_corpus({corpus!r})")
-            opened = self.opened(generation.parse(entry.manifest))
+            opened = self.damage.usable(generation.parse(entry.manifest))
+            if opened is None:  # another one became live meanwhile
+                continue
             with self._lock:
-                return self._open.setdefault(corpus, opened)
+                found = self._open.setdefault(corpus, opened)
+            if found is not opened or self.damage.is_live(opened.manifest):
+                return found
+            with self._lock:  # it was dropped, or replaced by one that was not put here yet
+                if self._open.get(corpus) is opened:
+                    del self._open[corpus]
 
-    def opened(self, manifest: Manifest) -> Generation:
-        """A generation, live or not, open. What is open already is shared."""
-        opened = Generation(self.folder(manifest.corpus), manifest, self._shared)
+    def reopen(self, corpus: str) -> Generation:
+        """Open the live generation again: one of its files turned out to be damaged."""
+        with self._lock:
+            self._open.pop(corpus, None)
+        return self.live(corpus)
+
+    def base(self, corpus: str) -> Generation | None:
+        """The live generation, for a refresh; None when no generation can be opened: it must begin anew."""
+        try:
+            return self.live(corpus)
+        except Internal:
+            if corpus in self.damage.closed:
+                return None
+            raise
+
+    def usable(self, names: Sequence[str] | None = None) -> list[Generation]:
+        """The live generations of some corpora, or of all, but those that are dropped or cannot be opened."""
+        found = []
+        for name in self.names() if names is None else names:
+            with suppress(NotFound):
+                found.append(self.base(name))
+        return [one for one in found if one is not None]
+
+    def opened(self, manifest: Manifest, *, deep: bool = False) -> Generation:
+        """A generation, live or not, open. What is open already is shared; `deep` compares every file of it.
+
+        Raises Internal, naming the file, when one is missing or damaged.
+        """
+        opened = Generation(self.folder(manifest.corpus), manifest, self._shared, deep=deep)
         if opened.lacking:
             self.builds.record_lacking(manifest, opened.lacking)
+        if opened.unread:
+            self.damage.inspect(opened)
         return opened
 
     def generation(self, corpus: str, name: str) -> Generation:
@@ -182,15 +158,17 @@ class Corpora:
         """
         if names is not None and not names:
             raise Invalid("the list of corpora is empty", "leave it out to search all of them")
+        if named is not None and (names is None or len(set(names)) != 1):
+            raise Invalid("a generation is one of one corpus", "name it, for example corpora := ['resumes']")
         seen = [name for name in self.names() if reach.sees_corpus(name)]
-        for name in names or ():
+        if names is None:
+            return self.usable(seen) or [self.live(name) for name in seen]
+        for name in names:
             if name not in seen:
                 raise NotFound(f"corpus {name!r} does not exist", nearest(name, seen))
         if named is not None:
-            if names is None or len(set(names)) != 1:
-                raise Invalid("a generation is one of one corpus", "name it, for example corpora := ['resumes']")
             return [self.generation(names[0], named)]
-        return [self.live(name) for name in dict.fromkeys(names if names is not None else seen)]
+        return [self.live(name) for name in dict.fromkeys(names)]
 
     def changed_by(self, corpus: str | None, reach: Profile) -> str:
         """The name of a corpus that a profile may refresh or drop. Raises NotFound or Forbidden."""
@@ -247,9 +225,19 @@ class Corpora:
         self._follow(opened)
         self.builds.consider(manifest)
 
-    def advance(self, opened: Generation, body: dict[str, object], actor: str | None) -> str | None:
-        """Make an open generation, whose row is there, live; returns the one before. Within `building`."""
+    def advance(
+        self,
+        opened: Generation,
+        body: dict[str, object],
+        actor: str | None,
+        settle: Callable[[duck.Cursor], None] = lambda cursor: None,
+    ) -> str | None:
+        """Make an open generation, whose row is there, live; returns the one before. Within `building`.
+
+        `settle`: what is to be true from the same moment on.
+        """
         with self._lake.control() as cursor:
+            settle(cursor)
             previous = self._advance(cursor, opened.corpus, opened.name, body, actor)
             cursor.execute(
                 "update control.generation set status = 'served', reason = ? where corpus = ? and generation = ?",
@@ -272,31 +260,29 @@ class Corpora:
         with self._lock:
             self._known = None
             self._open[opened.corpus] = opened
-        self._retire(opened.corpus)
+        self.damage.closed.pop(opened.corpus, None)
+        self.retire(opened.corpus)
 
     def promote(self, corpus: str, name: str | None, note: str | None, actor: str) -> Swap:
         """Make a generation live that is not. Raises NotFound, or Conflict while it is being built."""
         with self.building(corpus):
-            current = self.live(corpus)
             with self._lake.control() as cursor:
+                current = history.live(cursor, corpus)
                 entry = history.entry(cursor, corpus, name)
-            if entry.generation == current.name:
-                return Swap("unchanged", current.name, current.name)
+            if entry.generation == current:
+                return Swap("unchanged", current, current)
             _refuse_unfinished(corpus, entry)
-            opened = self.opened(generation.parse(entry.manifest))
+            opened = self.opened(generation.parse(entry.manifest), deep=True)
             previous = self.advance(opened, {"why": "promoted", "note": note}, actor)
         return Swap("promoted", opened.name, previous)
 
     def rollback(self, corpus: str, actor: str) -> Swap:
         """Make the generation live that was before this one; `unchanged` when there was none."""
         with self.building(corpus):
-            with self._lake.control() as cursor:
-                wanted = history.top(cursor, corpus)
-                entry = history.entry(cursor, corpus, wanted) if wanted else None
-            if entry is None:
+            opened = self._before(corpus)
+            if opened is None:
                 name = self.live(corpus).name
                 return Swap("unchanged", name, name)
-            opened = self.opened(generation.parse(entry.manifest))
             with self._lake.control() as cursor:
                 name, before = history.go_back(cursor, corpus)  # type: ignore[assignment]
                 cursor.execute(
@@ -309,12 +295,32 @@ class Corpora:
             self._follow(opened)
         return Swap("rolled_back", name, before)
 
-    def drop(self, corpus: str, actor: str) -> None:
-        """Remove a corpus: first its rows, then its files. Its outcomes stay."""
+    def _before(self, corpus: str) -> Generation | None:
+        """The generation on top of the stack, open; damaged ones are set aside."""
+        while True:
+            with self._lake.control() as cursor:
+                wanted = history.top(cursor, corpus)
+                entry = history.entry(cursor, corpus, wanted) if wanted else None
+            if entry is None:
+                return None
+            try:
+                return self.opened(generation.parse(entry.manifest), deep=True)
+            except Internal as fault:
+                with self._lake.control() as cursor:
+                    history.set_aside(cursor, corpus, entry.generation, fault.message)
+                self.damage.tell(corpus, fault)
+
+    def drop(self, corpus: str, actor: str) -> int:
+        """Remove a corpus: first its rows, then its files. Its outcomes stay. Returns how many documents it had."""
         self.definition(corpus)
         with self.building(corpus):
             self.builds.cancel(corpus)
             with self._lake.control() as cursor:
+                row = cursor.execute(
+                    "select documents from control.generation join control.live using (corpus, generation) "
+                    "where corpus = ?",
+                    [corpus],
+                ).fetchone()
                 for table in ("live", "history", "generation", "upkeep", "corpus"):
                     cursor.execute(f"delete from control.{table} where corpus = ?", [corpus])
                 self._lake.journal.record_within(cursor, "swap", corpus, {"generation": None, "why": "dropped"}, actor)
@@ -322,21 +328,18 @@ class Corpora:
                 self._open.pop(corpus, None)
                 self._last_names.pop(corpus, None)
                 self._known = None
+            self.damage.closed.pop(corpus, None)
             shutil.rmtree(self.folder(corpus), ignore_errors=True)
+        return int(row[0]) if row else 0
 
-    def _retire(self, corpus: str) -> None:
+    def retire(self, corpus: str) -> None:
         """Forget generations that nobody may want any more, and remove the folders that no kept one needs.
 
         A reader may still hold one: its files are open or mapped, so they are there for it until it ends.
         """
         with self._lake.control() as cursor:
             kept = history.forget_old(cursor, corpus)
-        self._sweep(self.folder(corpus), generation.folders([generation.parse(one.manifest) for one in kept]))
-
-    def _sweep(self, folder: Path, kept: set[str]) -> None:
-        for child in folder.iterdir() if folder.is_dir() else ():
-            if child.name not in kept:
-                shutil.rmtree(child, ignore_errors=True)
+        leftovers.sweep(self.folder(corpus), generation.folders([generation.parse(one.manifest) for one in kept]))
 
     def recover(self) -> None:
         """After a crash: remove every folder that no row names, and begin unfinished builds anew."""
@@ -347,12 +350,7 @@ class Corpora:
         kept: dict[str, list[Manifest]] = {}
         for corpus, text in rows:
             kept.setdefault(self.folder(corpus).name, []).append(generation.parse(text))
-        root = blobs(self._lake.home) / "_corpora"
-        removed = 0
-        for folder in root.iterdir() if root.is_dir() else ():
-            wanted = generation.folders(kept.get(folder.name, []))
-            removed += sum(1 for child in folder.iterdir() if child.name not in wanted)
-            self._sweep(folder, wanted)
+        removed = leftovers.remove(blobs(self._lake.home) / "_corpora", kept)
         if removed:
             body = {"removed": removed, "seconds": round(time.monotonic() - started, 3)}
             self._lake.journal.record("recovery", "corpora", body, durable=True)
@@ -361,6 +359,7 @@ class Corpora:
 
     def close(self) -> None:
         """Stop what is being built and forget the open generations; their files are unmapped with the last reader."""
+        self.damage.close()
         self.builds.close()
         with self._lock:
             self._open.clear()
@@ -370,12 +369,3 @@ def _refuse_unfinished(corpus: str, entry: history.Entry) -> None:
     if entry.status == "building":
         hint = "wait for it; lake.generations shows how far it is"
         raise Conflict(f"generation {entry.generation} of corpus {corpus!r} is being built", hint)
-
-
-def check_name(corpus: str | None) -> str:
-    """A usable corpus name; raises Invalid."""
-    if not corpus or not corpus.strip():
-        raise Invalid("the corpus needs a name", "for example 'resumes'")
-    if len(corpus) > LONGEST_NAME or any(ord(character) < 32 for character in corpus):
-        raise Invalid("the corpus name is too long or holds control characters", f"at most {LONGEST_NAME} characters")
-    return corpus

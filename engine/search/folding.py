@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from engine.search import room
 from engine.search.build import FOLD_DEAD, FOLD_DELTA, write_segment
 from engine.search.generation import Generation, Manifest, Part
 from engine.search.segment import Contents, Segment
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from engine.search.indexwork import IndexWork, Trial
 
 INDEX = "index"  # the folder of the index, in that of the segment
+TIMES = 3  # vectors are in memory by segment, in a row, and in the order of their ids
 WIDTHS = (64, 96, 128, 192, 256, 400)  # of the walk: the least one that reaches the floor is kept
 
 
@@ -86,6 +88,7 @@ def fold(build: "Build", work: "IndexWork", corpora: "Corpora") -> "Trial":
     """Write the new base of a generation and its index, with the parameters of the one that is live, and try it."""
     made = build.manifest
     live = corpora.opened(made)
+    room.refuse_large(f"a fold of corpus {made.corpus!r}", TIMES * sum(part.vectors.nbytes for part in live.segments))
     written = contents(live, build.check)
     part = write_segment(corpora.folder(made.corpus), made.generation, written)
     folded = replace(made, parts=[part], graph=None)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Internal
+from engine.search.digests import Digests, File, Files
 from engine.search.nearest import Indexed
-from engine.search.segment import Segment, file_sha256, sync
+from engine.search.segment import Segment, sync
 from engine.search.vectors import choosing
 from engine.search.vectors.protocol import VectorIndex
 
@@ -31,7 +32,7 @@ class Part:
     folder: str  # below the folder of the corpus
     documents: int
     chunks: int
-    files: dict[str, dict[str, object]]  # path -> bytes, sha256
+    files: Files
     dead: list[int] = field(default_factory=list)  # rows of documents.arrow that are gone
 
 
@@ -43,7 +44,7 @@ class Graph:
     parameters: dict[str, int]
     part: str  # the folder of the segment
     folder: str  # where the files are, below the folder of the corpus
-    files: dict[str, dict[str, object]]
+    files: Files
 
 
 @dataclass(frozen=True)
@@ -96,37 +97,43 @@ class Shared:
 
     segments: MutableMapping[tuple[str, ...], Segment]
     indexes: MutableMapping[tuple[str, ...], VectorIndex]
+    digests: Digests = field(default_factory=Digests)
 
 
 class Generation:
     """An open generation. A reader that holds it keeps it, whatever becomes live meanwhile."""
 
-    def __init__(self, root: Path, manifest: Manifest, shared: Shared) -> None:
-        """`root`: the folder of the corpus; `shared`: what is open already."""
+    def __init__(self, root: Path, manifest: Manifest, shared: Shared, *, deep: bool = False) -> None:
+        """`root`: the folder of the corpus; `shared`: what is open already; `deep`: compare every byte of every file.
+
+        Raises Internal, naming the file, when one is missing or damaged.
+        """
         self.manifest = manifest
+        self.unread: list[File] = []  # files whose content is still to be compared
         self.kept_masks: dict[str, list[NDArray[np.bool_]]] = {}  # documents that a grant's filter shows, by its text
         self.lacking: str | None = None  # why its index cannot be used on this machine
+        self.lost: Graph | None = None  # its index, where the files of that are damaged
         self.segments: list[Segment] = []
         for part in manifest.parts:
             key = _key(root / part.folder, part.files)
+            self.unread += shared.digests.check(root / part.folder, part.folder, part.files, deep=deep)
             segment = shared.segments.get(key)
             if segment is None:
-                check_files(root / part.folder, part.folder, part.files)
                 segment = Segment(root / part.folder, manifest.dimension)
                 shared.segments[key] = segment
             self.segments.append(segment)
-        self._index = self._open_index(root, manifest.graph, shared) if manifest.graph else None
+        self._index = self._open_index(root, manifest.graph, shared, deep) if manifest.graph else None
 
-    def _open_index(self, root: Path, graph: Graph, shared: Shared) -> VectorIndex | None:
+    def _open_index(self, root: Path, graph: Graph, shared: Shared, deep: bool) -> VectorIndex | None:
         if graph.engine not in choosing.ENGINES:
             raise Internal(f"the index was made by an unknown engine {graph.engine!r}", "rebuild the corpus")
         self.lacking = choosing.failure(graph.engine)
         if self.lacking:
             return None
         key = _key(root / graph.folder, graph.files)
+        shared.digests.check(root / graph.folder, graph.folder, graph.files, deep=deep)
         index = shared.indexes.get(key)
         if index is None:
-            check_files(root / graph.folder, graph.folder, graph.files)
             rows = next(part.chunks for part in self.manifest.parts if part.folder == graph.part)
             index = choosing.ENGINES[graph.engine].open(root / graph.folder, rows, self.manifest.dimension)
             shared.indexes[key] = index
@@ -177,18 +184,8 @@ class Generation:
         }
 
 
-def _key(folder: Path, files: dict[str, dict[str, object]]) -> tuple[str, ...]:
+def _key(folder: Path, files: Files) -> tuple[str, ...]:
     return (str(folder), *(str(facts["sha256"]) for facts in files.values()))
-
-
-def check_files(folder: Path, name: str, files: dict[str, dict[str, object]], *, deep: bool = False) -> None:
-    """Raise Internal, naming the file, when one of `folder` is missing or has another size (or content: `deep`)."""
-    for path, facts in files.items():
-        found = folder / path
-        if not found.is_file() or found.stat().st_size != facts["bytes"]:
-            raise Internal(f"the file {name}/{path} of an index is missing or cut", "rebuild the corpus")
-        if deep and file_sha256(found) != facts["sha256"]:
-            raise Internal(f"the file {name}/{path} of an index is damaged", "rebuild the corpus")
 
 
 def folders(manifests: Sequence[Manifest]) -> set[str]:

@@ -14,7 +14,7 @@ class Entry:
     """A generation as the control plane has it."""
 
     generation: str
-    status: str  # building, built, served
+    status: str  # building, built, served, damaged
     manifest: str  # JSON
 
 
@@ -75,6 +75,43 @@ def top(cursor: duck.Cursor, corpus: str) -> str | None:
         "select generation from control.history where corpus = ? order by place desc limit 1", [corpus]
     ).fetchone()
     return str(row[0]) if row else None
+
+
+def stack(cursor: duck.Cursor, corpus: str) -> list[Entry]:
+    """The generations that were live before, the last one first."""
+    sql = (
+        "select generation, status, manifest from control.history join control.generation using (corpus, generation) "
+        "where corpus = ? order by place desc"
+    )
+    return [Entry(*row) for row in cursor.execute(sql, [corpus]).fetchall()]
+
+
+def step_back(cursor: duck.Cursor, corpus: str, generation: str, reason: str) -> None:
+    """Make a generation of the stack live; what is live, and what stands above it on the stack, is damaged."""
+    above = "select max(place) from control.history where corpus = ? and generation = ?"
+    rows = cursor.execute(
+        f"select generation from control.history where corpus = ? and place > ({above})", [corpus, corpus, generation]
+    ).fetchall()
+    for one in (live(cursor, corpus), *(str(row[0]) for row in rows)):
+        set_aside(cursor, corpus, str(one), reason)
+    cursor.execute("delete from control.history where corpus = ? and generation = ?", [corpus, generation])
+    _point(cursor, corpus, generation)
+
+
+def set_aside(cursor: duck.Cursor, corpus: str, generation: str, reason: str) -> None:
+    """Let a generation be damaged: not live, and not what a rollback goes to."""
+    excuse(cursor, corpus, generation, reason)
+    cursor.execute(
+        "update control.generation set status = 'damaged' where corpus = ? and generation = ?", [corpus, generation]
+    )
+    cursor.execute("delete from control.history where corpus = ? and generation = ?", [corpus, generation])
+
+
+def excuse(cursor: duck.Cursor, corpus: str, generation: str, reason: str) -> None:
+    """Say why a generation is not what it was."""
+    cursor.execute(
+        "update control.generation set reason = ? where corpus = ? and generation = ?", [reason, corpus, generation]
+    )
 
 
 def forget_old(cursor: duck.Cursor, corpus: str) -> list[Entry]:

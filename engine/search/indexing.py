@@ -4,19 +4,20 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from engine import duck
 from engine.access.profiles import ADMIN
-from engine.errors import Conflict, Forbidden
+from engine.errors import Conflict, Forbidden, LakehouseError
 from engine.models.embedder import Embedder
 from engine.search import build, policy, source
 from engine.search.build import Changes, Delta, Task
-from engine.search.corpora import Definition, check_name
+from engine.search.definitions import Definition, check_name
 from engine.search.generation import Generation, Manifest, Part
 from engine.search.segment import Contents
 from engine.session import Session
@@ -64,7 +65,7 @@ class Indexer:
             if corpora.exists(wanted.corpus):
                 corpora.refuse_other(wanted)
                 changed = corpora.definition(wanted.corpus).refresh != wanted.refresh
-                outcome = self._build(wanted, corpora.live(wanted.corpus))
+                outcome = self._build(wanted, corpora.base(wanted.corpus))
                 if outcome.status == "unchanged":
                     corpora.change_policy(wanted.corpus, wanted.refresh)
                     outcome = replace(outcome, status="changed" if changed else "exists")
@@ -77,7 +78,7 @@ class Indexer:
         """Bring a corpus up to date with its source; `unchanged` when it is."""
         definition = self._lake.corpora.definition(self._lake.corpora.changed_by(corpus, self._session.reach))
         with self._lake.corpora.building(definition.corpus):
-            return self._build(definition, self._lake.corpora.live(definition.corpus))
+            return self._build(definition, self._lake.corpora.base(definition.corpus))
 
     def _build(self, definition: Definition, live: Generation | None) -> Outcome:
         started = time.monotonic()
@@ -89,6 +90,10 @@ class Indexer:
         try:
             documents, texts = self._read(definition, spooled / "source.arrow")
             outcome = self._write(definition, embedder, documents, texts, live)
+        except BaseException:
+            with suppress(LakehouseError, duck.Error):  # what failed is to be told; the next swap or open tidies up
+                self._lake.corpora.retire(definition.corpus)
+            raise
         finally:
             shutil.rmtree(spooled, ignore_errors=True)
         self._lake.corpora.upkeep.done(definition.corpus, version)
@@ -142,7 +147,8 @@ class Indexer:
         changes = replace(delta.changes, duplicates=duplicates)
         self._statement.check()
         facts = {name: getattr(changes, name) for name in ("added", "updated", "deleted", "failed", "duplicates")}
-        status = "created" if live is None else "rebuilt" if folding else "refreshed"
+        known = self._lake.corpora.exists(definition.corpus)
+        status = "created" if not known else "rebuilt" if folding else "refreshed"
         self._lake.corpora.swap(definition, manifest, facts, status, self._session.profile)
         return Outcome(status, manifest.generation, manifest.documents, _chunks(manifest), changes, 0.0)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.config import Search
 from engine.errors import Conflict
-from engine.search import folding, recall, segment
+from engine.search import folding, recall, room, segment
 from engine.search.folding import WIDTHS, Base
 from engine.search.generation import Generation, Graph, Manifest
 from engine.search.recall import Exam, Recall
@@ -59,6 +59,9 @@ class IndexWork:
         folder = self._corpora.folder(manifest.corpus) / place
         folder.mkdir(parents=True, exist_ok=True)
         base = self._corpora.opened(replace(manifest, graph=None)).segments[0]
+        rows, dimension = base.vectors.shape
+        needed = choosing.ENGINES[choice.engine].bytes_needed(rows, dimension, choice.parameters)
+        room.refuse_large(f"an index of corpus {manifest.corpus!r} by {choice.engine}", needed)
         threads = self._settings.build_threads or max(1, (os.cpu_count() or 1) - 1)
         work = Work(threads, self._check, self._progress)
         choosing.ENGINES[choice.engine].build(base.vectors, choice.parameters, work).save(folder)

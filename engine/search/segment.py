@@ -125,6 +125,19 @@ class Segment:
         """The names of the metadata columns."""
         return [name for name in self.documents.column_names if name not in OWN_COLUMNS]
 
+    @cached_property
+    def texts(self) -> NDArray[np.int64]:
+        """A number for the text of each chunk, equal for equal texts of all segments: the first 8 bytes of its SHA."""
+        parts = [
+            np.frombuffer(part.buffers()[1], np.int64)[2 * part.offset : 2 * (part.offset + len(part)) : 2]
+            for part in self.chunks.column("sha").chunks
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
+
+    def content(self, row: int) -> str:
+        """The text of one chunk."""
+        return str(self.chunks.column("content")[row])
+
     def cosines(self, question: Vector, chunks: Rows | None = None) -> NDArray[np.float32]:
         """Cosine of each chunk, or of some, with a question: float32 [chunks]."""
         return exact.cosines(self.vectors, question, chunks)

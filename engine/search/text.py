@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from engine.search import room
+
 ANALYZER = "english"
 CONTENT, ROW = "content", "row"
 LONGEST_WORD = 40
 K1 = 1.2
+MOST = 0.2  # share of allowed rows from which on a longer list is made first, instead of one among these rows only
 WRITER_BYTES = 64_000_000
+KNOWN_TERMS = 4096  # whose frequencies are remembered
 MOST_TERMS = 256  # distinct terms of a question that are searched; a longer one keeps its rarest
 
 
@@ -80,13 +84,14 @@ def _heaviest(known: list[tuple[float, str, int]]) -> list[tuple[float, str, int
 def write(folder: Path, contents: Sequence[str]) -> None:
     """Build the index of `contents` (row i = contents[i]) in `folder`, as one tantivy segment."""
     folder.mkdir(parents=True)
-    index = tantivy.Index(_schema(), path=str(folder))
-    index.register_tokenizer(ANALYZER, _analyzer())
-    writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
-    for row, content in enumerate(contents):
-        writer.add_document(tantivy.Document(content=content, row=row))
-    writer.commit()
-    writer.wait_merging_threads()
+    with room.on_disk(folder):
+        index = tantivy.Index(_schema(), path=str(folder))
+        index.register_tokenizer(ANALYZER, _analyzer())
+        writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
+        for row, content in enumerate(contents):
+            writer.add_document(tantivy.Document(content=content, row=row))
+        writer.commit()
+        writer.wait_merging_threads()
 
 
 class TextIndex:
@@ -97,6 +102,8 @@ class TextIndex:
         self._index = tantivy.Index.open(str(folder))
         self._index.register_tokenizer(ANALYZER, _analyzer())
         self._searcher = self._index.searcher()
+        # Of a whole segment, which never changes: the questions of a batch have many words in common.
+        self._of_all = lru_cache(KNOWN_TERMS)(lambda term: int(self._searcher.doc_freq(CONTENT, term)))
 
     def count(self, question: Sequence[str], statistics: Statistics, allowed: NDArray[np.bool_] | None = None) -> None:
         """Add this segment's document frequencies of the terms `question` to `statistics`.
@@ -109,7 +116,7 @@ class TextIndex:
 
     def _frequency(self, term: str, allowed: NDArray[np.bool_] | None) -> int:
         if allowed is None:
-            return int(self._searcher.doc_freq(CONTENT, term))
+            return self._of_all(term)
         query = self._among(tantivy.Query.term_query(self._index.schema, CONTENT, term, "basic"), allowed)
         found: Any = self._searcher.search(query, limit=1, count=True)  # its type knows no count
         return int(found.count or 0)
@@ -130,8 +137,18 @@ class TextIndex:
         query = self._query(question, statistics)
         if query is None or k <= 0 or (allowed is not None and not allowed.any()):
             return np.empty(0, np.int64), np.empty(0, np.float64)
-        if allowed is not None and not allowed.all():
-            query = self._among(query, allowed)
+        if allowed is None or allowed.all():
+            return self._found(query, k)
+        share = np.count_nonzero(allowed) / len(allowed)
+        if share >= MOST:
+            wider = math.ceil(2 * k / share)
+            rows, scores = self._found(query, wider)
+            kept = np.flatnonzero(allowed[rows])[:k]
+            if len(kept) == k or len(rows) < wider:
+                return rows[kept], scores[kept]
+        return self._found(self._among(query, allowed), k)
+
+    def _found(self, query: tantivy.Query, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         hits = self._searcher.search(query, limit=min(k, max(self._searcher.num_docs, 1)), count=False).hits
         found = self._searcher.fast_field_values(ROW, [address for _, address in hits])
         return np.asarray(found, np.int64), np.asarray([score for score, _ in hits], np.float64)
@@ -140,7 +157,7 @@ class TextIndex:
         known = [(statistics.idf(term), term, count) for term, count in Counter(question).items()]
         clauses = []
         for idf, term, count in _heaviest(known):
-            local = self._searcher.doc_freq(CONTENT, term)
+            local = self._of_all(term)
             if local:
                 boost = count * idf / _idf(self._searcher.num_docs, local)
                 one = tantivy.Query.term_query(self._index.schema, CONTENT, term, "freq")

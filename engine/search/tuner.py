@@ -63,7 +63,7 @@ class Tuner:
 
     def _try_one(self) -> None:
         """Of the corpora with an index, the one with the fewest trials."""
-        manifests = [self._lake.corpora.live(name).manifest for name in self._lake.corpora.names()]
+        manifests = [one.manifest for one in self._lake.corpora.usable()]
         tried = [(self._history(one), one) for one in manifests if _can_be_tuned(one)]
         for history, manifest in sorted(tried, key=lambda one: (len(one[0]), one[1].corpus)):
             point = propose(manifest, history)

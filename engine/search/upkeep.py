@@ -22,7 +22,8 @@ from engine.storage.buckets import PRIMARY
 
 if TYPE_CHECKING:
     from engine.lake import Lake
-    from engine.search.corpora import Corpora, Definition
+    from engine.search.corpora import Corpora
+    from engine.search.definitions import Definition
     from engine.session import Session
 
 CLOSE_SECONDS = 10.0

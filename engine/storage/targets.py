@@ -42,6 +42,17 @@ def to_read(lake: "Lake", uri: str) -> Path:
     return real
 
 
+def to_walk(lake: "Lake", uri: str) -> Path:
+    """The folder that a URI names, which is there and may be read. Raises Invalid, NotFound or Forbidden."""
+    path = files._path(uri)
+    real = files._check_inside(path, uri, lake.folders, [lake.home])
+    if not real.exists():
+        raise NotFound(f"the folder {uri!r} does not exist", "relative paths start at the folder the process runs in")
+    if not real.is_dir():
+        raise Invalid(f"{path.name!r} is not a folder", "name the folder that it is in, and the file with include")
+    return real
+
+
 def replace(target: Path, parts: Iterable[bytes]) -> int:
     """Write `parts` beside `target`, flush it to the disk and put it in its place; returns the bytes.
 

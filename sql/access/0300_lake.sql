@@ -173,6 +173,20 @@ from (
     limit 9223372036854775807
 );
 
+create view $space.__lake.answers as
+from (
+    from lake.main.answers
+    where actor = $profile
+    limit 9223372036854775807
+);
+
+create view $space.__lake.pathways as
+from (
+    from lake.main.pathways
+    where recorded_by = $profile
+    limit 9223372036854775807
+);
+
 create view $space.__lake.playbook_switches as
 from (
     from lake.main.playbook_switches

@@ -1,4 +1,4 @@
--- Corpora and search. Every search answers with the same columns; `_rank` 1 is best, `_score` higher is better.
+-- Corpora and search. Every search answers with the same columns, its rows in their order; `_rank` 1 is best.
 
 create or replace macro fn.create_corpus(
     corpus, source, id, text,
@@ -204,15 +204,13 @@ the corpus was built with. The index passes the gate of build_index; `status` is
 create or replace macro fn.vector_search(
     query, corpora := null, k := 10, filter := null, exact := false, ef := null, generation := null
 ) as table
-select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
-    hit._distance, hit._generation, hit._explain::json as _explain
+select unnest(hit)
 from (
     select unnest(_vector_search(
         to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, exact::boolean, ef::bigint,
         generation::varchar, getvariable('lakehouse_call')
     )) as hit
-)
-order by hit._rank;
+);
 
 comment on macro table fn.vector_search is
 'Search by meaning: the nearest chunks by cosine, one row a document.
@@ -220,6 +218,7 @@ comment on macro table fn.vector_search is
 `query` is a text or a vector (FLOAT[]). `corpora` NULL = all. `filter` is a SQL predicate over the metadata columns and
 `id`; it is evaluated before the top k, so there are k rows whenever k match. `exact` compares everything, whatever index
 there is; `ef` is how many candidates an index looks at. `generation` searches a named one of one corpus.
+A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
@@ -228,19 +227,18 @@ there is; `ef` is how many candidates an index looks at. `generation` searches a
 @example select * from vector_search(''who can drive a lift truck?'', k := 5)';
 
 create or replace macro fn.text_search(query, corpora := null, k := 10, filter := null) as table
-select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
-    hit._distance, hit._generation, hit._explain::json as _explain
+select unnest(hit)
 from (
     select unnest(_text_search(
         to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, getvariable('lakehouse_call')
     )) as hit
-)
-order by hit._rank;
+);
 
 comment on macro table fn.text_search is
 'Search by words: BM25 with English stemming, statistics over all searched corpora.
 
 Arguments as in vector_search. `_distance` is NULL.
+A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
@@ -251,15 +249,13 @@ Arguments as in vector_search. `_distance` is NULL.
 create or replace macro fn.hybrid_search(
     query, corpora := null, k := 10, filter := null, alpha := null, rrf_k := null, depth := 100, playbook := 'robust'
 ) as table
-select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
-    hit._distance, hit._generation, hit._explain::json as _explain
+select unnest(hit)
 from (
     select unnest(_hybrid_search(
         to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, alpha::double, rrf_k::bigint,
         depth::bigint, playbook::varchar, getvariable('lakehouse_call')
     )) as hit
-)
-order by hit._rank;
+);
 
 comment on macro table fn.hybrid_search is
 'Search by meaning and by words.
@@ -269,6 +265,7 @@ answers have sharpened the question; `alpha` NULL is 0.5, 1 = meaning only, 0 = 
 two lists are fused by reciprocal ranks instead. `depth` is how far each list is looked at.
 `playbook`: ''robust'' = recorded outcomes move what was found, as far as they bear each other out; ''classic'' = the
 three nearest, believed; ''off'' = as if there were none.
+A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
@@ -280,16 +277,14 @@ create or replace macro fn.matrix_search(
     query, corpora := null, k := 8, per_corpus_k := 6, filter := null, weights := null, min_relevance := null,
     playbook := 'robust', role := null, exclude := null
 ) as table
-select hit._rank, hit._score, hit._corpus, hit.id, hit.content, hit.metadata::json as metadata,
-    hit._distance, hit._generation, hit._explain::json as _explain
+select unnest(hit)
 from (
     select unnest(_matrix_search(
         to_json(query)::varchar, corpora::varchar[], k::bigint, per_corpus_k::bigint, filter::varchar,
         to_json(weights)::varchar, min_relevance::double, playbook::varchar, role::varchar, exclude::varchar[],
         getvariable('lakehouse_call')
     )) as hit
-)
-order by hit._rank;
+);
 
 comment on macro table fn.matrix_search is
 'Search many corpora at once: one global ranking by meaning and words, with the origin of every row, that learns.
@@ -298,12 +293,35 @@ At most `per_corpus_k` rows of one corpus (NULL = no limit) and `k` in all. `wei
 `min_relevance` is the least cosine of a row. `playbook`: ''robust'' = recorded outcomes move what was
 found, as far as they bear each other out; ''classic'' = the three nearest, believed, which may bring in what was not
 found; ''off'' = as if there were none. `role` limits them to that role. `exclude` is a list of ids to leave out.
+A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
 @signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''robust'', role := NULL, exclude := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from matrix_search(''forklift operator with OSHA-10 in IL'', filter := $$state = ''IL''$$, corpora := [''resumes''])';
+
+create or replace macro fn.rerank(query, ids, contents, k := 10, model := null) as table
+select unnest(hit)
+from (
+    select unnest(_rerank(
+        query::varchar, ids::varchar[], contents::varchar[], k::bigint, model::varchar, getvariable('lakehouse_call')
+    )) as hit
+);
+
+comment on macro table fn.rerank is
+'Put some texts in the order in which they answer a question: the best `k` of them, with their ids.
+
+`ids` and `contents` are lists of one length, without NULL; an id may stand once. NULL or empty lists have no rows.
+`model` NULL = the first of [models] rerank, or ''local'' where there is none: it compares each text with the question
+by the default embedder, by its words, and by words that stand together, with their frequencies in the given texts.
+A model that fails is an error; no other takes its place.
+@area search
+@effect reads
+@required 3
+@signature rerank(query, ids, contents, k := 10, model := NULL)
+@answers id, content, _rank, _score
+@example select r.* from (select list(id) as ids, list(content) as contents from text_search(''night shift'', k := 50)) as s, lateral rerank(''night shift'', s.ids, s.contents) as r';
 
 create or replace macro fn.ask(question, corpora := null, k := 8, filter := null, model := null) as table
 select unnest(answer)

@@ -25,5 +25,6 @@ select
     from_json(tags::json, '["varchar"]') as tags,
     make_timestamptz(created_at_ns // 1000) as created_at,
     make_timestamptz(updated_at_ns // 1000) as updated_at,
-    content::json as trace
+    content::json as trace,
+    recorded_by
 from control.pathway;

@@ -1,4 +1,4 @@
--- Modes, task classes and their runs; where memory is off, and what its checks found.
+-- Modes, task classes, their runs and answers; where memory is off, and what its checks found.
 create or replace view lake.modes as
 select mode, parts, instruction, description
 from control.mode
@@ -30,6 +30,21 @@ select
     statement_id
 from lake.journal
 where kind = 'mode_run';
+
+-- What ask and run_mode answered; `asked`: ask, or the task class.
+create or replace view lake.answers as
+select
+    ts,
+    subject as asked,
+    body ->> 'question' as question,
+    body ->> 'path' as path,
+    body ->> 'answer' as answer,
+    body ->> 'model' as model,
+    from_json(body -> 'corpora', '["varchar"]') as corpora,
+    actor,
+    statement_id
+from lake.journal
+where kind = 'answer';
 
 create or replace view lake.playbook_switches as
 select corpus, why, by_check, switched_at

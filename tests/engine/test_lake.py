@@ -137,6 +137,22 @@ def test_closing_frees_the_files_whatever_is_open(home: Path) -> None:
     again.close()
 
 
+def test_a_program_that_forgets_to_close_ends_well_and_loses_nothing(home: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from lakehouse import open_lake; "
+        "lake = open_lake(Path(sys.argv[1]), settings={'models.embedder': 'hash:64'}); "
+        "lake.session().run('create table left as select 1 as a')"
+    )
+    for turn in range(3):
+        words = [sys.executable, "-c", program.replace("left", f"left_{turn}"), str(home)]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    lake = open_lake(home, settings=FAST)
+    kept = lake.session().run("select count(*) as n from lake.statements where sql like 'create table left%'").rows()
+    lake.close()
+    assert kept == [{"n": 3}]
+
+
 def test_a_second_open_in_this_process_is_a_conflict(home: Path) -> None:
     lake = opened(home)
     with pytest.raises(

@@ -22,9 +22,12 @@ from engine.memory.pathways import reading
 from engine.models.chat import Chat
 from engine.search import answer, matrix
 from engine.search.fusion import Key
-from engine.search.matrix import Ranking, Request
 from engine.search.metadata import Metadata
+from engine.search.ranking import Ranking, rows
 from engine.search.relevance.score import Chunk, score
+from engine.search.repository import knowledge
+from engine.search.repository.knowledge import Answered
+from engine.search.request import Request
 from engine.search.retrieval import Scope
 
 if TYPE_CHECKING:
@@ -126,7 +129,16 @@ class Run:
         text = compose(kind.instruction or mode.instruction, task, bugs, found.kept if found else [])
         record.prompt_characters = len(text)
         self.check()
-        return self._asked(record, chat, text) if chat else self._quoted(mode, found)
+        written = self._asked(record, chat, text) if chat else self._quoted(mode, found)
+        if written not in (answer.NOTHING, _nothing_searched(mode)):
+            self._keep(record, task, written)
+        return written
+
+    def _keep(self, record: Record, task: Task, written: str) -> None:
+        """For `answers()`; what was asked of a file without words is its path."""
+        asked = task.request or task.path or task.question
+        given = Answered(record.task_class, asked, written, record.model, record.corpora, task.path)
+        knowledge.keep(self.lake, given, self.reach.name, self.statement_id)
 
     def _mode(self, record: Record, kind: TaskClass, force_mode: str | None) -> Mode:
         settings = self.lake.config.downgrade
@@ -141,17 +153,17 @@ class Run:
     def _bugs(self, kind: TaskClass, task: Task) -> list[dict[str, Any]]:
         if not task.path:
             return []
-        return reading.bug_fingerprints(self.lake, kind.task_class, task.path, task.signal_class, BUGS)
+        return reading.bug_fingerprints(self.lake, kind.task_class, task.path, task.signal_class, BUGS, self.reach)
 
     def _found(self, record: Record, kind: TaskClass, task: Task) -> Found:
         request = Request("hybrid", kind.corpora, CHUNKS, OF_ONE_CORPUS, playbook="robust")
-        scope, rankings = matrix.ranked(self.lake, [task.question], request, self.reach, self.cancelled)
-        rows = matrix.rows(scope, rankings[0], request, Metadata(self.lake, scope))
+        scope, ranking = matrix.ranked(self.lake, task.question, request, self.reach, self.cancelled)
+        found = rows(scope, ranking, request, Metadata(self.lake, scope))
         record.corpora = [generation.corpus for generation in scope.generations]
-        record.chunks_found = len(rows)
-        kept = [_excerpt(row) for row in rows if not task.is_code or self._is_relevant(task, row)]
+        record.chunks_found = len(found)
+        kept = [_excerpt(row) for row in found if not task.is_code or self._is_relevant(task, row)]
         record.chunks_kept = len(kept)
-        return Found(scope, rankings[0], task.question, kept)
+        return Found(scope, ranking, task.question, kept)
 
     def _is_relevant(self, task: Task, row: dict[str, object]) -> bool:
         settings = self.lake.config.relevance
@@ -174,7 +186,7 @@ class Run:
 
     def _quoted(self, mode: Mode, found: Found | None) -> str:
         if found is None:
-            return NOTHING_SEARCHED.format(mode=mode.mode)
+            return _nothing_searched(mode)
         if not found.kept:
             return answer.NOTHING
         vector = matrix.embed(self.lake, found.scope, [found.question], self.cancelled)[0]
@@ -182,6 +194,10 @@ class Run:
         quotes = answer.quotes(self.lake, found.question, found.scope, found.ranking, places, vector)
         tagged = [f"{one.quote} {Excerpt(one.corpus, one.id, '').tag}" for one in quotes]
         return "\n".join(tagged) or answer.NOTHING
+
+
+def _nothing_searched(mode: Mode) -> str:
+    return NOTHING_SEARCHED.format(mode=mode.mode)
 
 
 def _excerpt(row: dict[str, object]) -> Excerpt:

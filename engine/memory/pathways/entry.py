@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engine.access.profiles import Profile
 from engine.memory.pathways import fingerprint
 from engine.memory.pathways.fingerprint import Vector
 from engine.memory.pathways.trace import encode, read
@@ -41,6 +42,11 @@ class Entry:
     replays_failed: int
     created_at_ns: int
     updated_at_ns: int
+    recorded_by: str | None = None
+
+    def is_seen_by(self, profile: Profile) -> bool:
+        """Whether a profile may know of it: what others recorded may tell of what it must not see."""
+        return profile.sees_everything or self.recorded_by == profile.name
 
     @property
     def is_live(self) -> bool:

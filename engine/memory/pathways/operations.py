@@ -134,7 +134,7 @@ class Operations:
             )
             raise Conflict(cycle, "leave the uid out of the trace: a revision gets its own")
         made = new(uid, recorded.content, unit.now_ns, tags=recorded.tags)
-        child = replace(made, predecessor_uid=parent_uid, version=parent.version + 1)
+        child = replace(made, predecessor_uid=parent_uid, version=parent.version + 1, recorded_by=parent.recorded_by)
         unit.put(replace(parent, superseded_by=uid, superseded_at_ns=unit.now_ns), "superseded", by=uid)
         return Done(unit.put(child, "revised", trace=child.content, predecessor_uid=parent_uid), "revised")
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from engine.access.profiles import Profile
 from engine.memory.pathways import store
 from engine.memory.pathways.entry import Entry
 from engine.memory.pathways.kept import event_trace, state_trace
@@ -16,15 +17,15 @@ LOG, STATE = ".jsonl", ".json"
 OPAQUE = "opaque"  # the key of traces that have no pathway id
 
 
-def write(lake: "Lake", uri: str | None) -> dict[str, Any]:
-    """Write every pathway to `uri`, inside a folder of [ingest] allowed; the file is replaced whole or not at all.
+def write(lake: "Lake", uri: str | None, reach: Profile) -> dict[str, Any]:
+    """Write every pathway that the profile `reach` sees to `uri`, inside a folder of [ingest] allowed.
 
-    Raises Invalid, NotFound or Forbidden for a place that cannot be written.
+    The file is replaced whole or not at all. Raises Invalid, NotFound or Forbidden for a place that cannot be written.
     """
     target = targets.to_write(lake, uri or "", (STATE, LOG))
     with lake.control() as cursor:
         rows = cursor.execute(f"select {store.ALL} from control.pathway order by created_at_ns, uid").fetchall()
-    entries = [Entry(*row) for row in rows]
+    entries = [entry for row in rows if (entry := Entry(*row)).is_seen_by(reach)]
     text = log(entries) if target.suffix == LOG else state(entries)
     size = targets.replace(target, (part.encode() for part in text))
     return {"uri": str(uri), "status": "written", "pathways": len(entries), "bytes": size}

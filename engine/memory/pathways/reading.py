@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import duck
+from engine.access.profiles import Profile
 from engine.errors import Conflict, Invalid
 from engine.memory.pathways import fingerprint, gate, store
 from engine.memory.pathways.entry import Entry
@@ -26,9 +27,10 @@ def _narrow(task_class: str | None, file: str | None, signal_class: str | None) 
     return task_class, file, signal_class or ""
 
 
-def _live(lake: "Lake", pathway_id: str) -> list[Entry]:
+def _live(lake: "Lake", pathway_id: str, reach: Profile) -> list[Entry]:
     with lake.control() as cursor:
-        return [entry for entry in store.select(cursor, "pathway_id", [pathway_id]) if entry.is_live]
+        found = store.select(cursor, "pathway_id", [pathway_id])
+    return [entry for entry in found if entry.is_live and entry.is_seen_by(reach)]
 
 
 def lookup(
@@ -38,11 +40,12 @@ def lookup(
     signal_class: str | None,
     tokens: Sequence[str] | None,
     k: int,
+    reach: Profile,
 ) -> list[dict[str, Any]]:
     """The first `k` live pathways of a task in an area: hot-swappable ones first, then by success and likeness.
 
     Without `tokens` the caller knows where the task is but nothing yet of flags and bugs, so that a pathway's place is
-    compared alone; with them, the whole vectors are.
+    compared alone; with them, the whole vectors are. `reach`: the profile that asks; it gets those that it may see.
     """
     _check_k(k)
     task, path, signal = _narrow(task_class, file, signal_class)
@@ -50,7 +53,7 @@ def lookup(
     place = fingerprint.place_tokens(task, path, signal)
     wanted = fingerprint.vector([*place, *(tokens or ())])
     judged = []
-    for entry in _live(lake, asked):
+    for entry in _live(lake, asked, reach):
         where = entry.file_path or entry.file_prefix
         own = fingerprint.place_tokens(entry.task_class, where, entry.signal_class)
         likeness = fingerprint.cosine(wanted, fingerprint.vector(own) if tokens is None else entry.floats())
@@ -72,12 +75,12 @@ def lookup(
 
 
 def bug_fingerprints(
-    lake: "Lake", task_class: str | None, file: str | None, signal_class: str | None, k: int
+    lake: "Lake", task_class: str | None, file: str | None, signal_class: str | None, k: int, reach: Profile
 ) -> list[dict[str, Any]]:
     """The bugs met in an area, over its live pathways, the most frequent first."""
     _check_k(k)
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    entries = _live(lake, fingerprint.pathway_id(*_narrow(task_class, file, signal_class)))
+    entries = _live(lake, fingerprint.pathway_id(*_narrow(task_class, file, signal_class)), reach)
     for entry in sorted(entries, key=lambda one: (one.created_at_ns, one.uid)):
         seen: set[tuple[str, str]] = set()
         for bug in json.loads(entry.bugs or "[]"):
@@ -91,13 +94,13 @@ def bug_fingerprints(
     return order[:k]
 
 
-def history(lake: "Lake", uid: str | None, check: Callable[[], None]) -> list[dict[str, Any]]:
+def history(lake: "Lake", uid: str | None, check: Callable[[], None], reach: Profile) -> list[dict[str, Any]]:
     """The chain of revisions that `uid` is in, from its root to its tip.
 
     A predecessor that is not there ends the chain. Raises NotFound for an unknown uid, Conflict for a circle.
     """
     with lake.control() as cursor:
-        chain = walk(cursor, uid or "", check)
+        chain = walk(cursor, uid or "", check, reach)
     return [
         {
             "position": position,
@@ -115,9 +118,9 @@ def history(lake: "Lake", uid: str | None, check: Callable[[], None]) -> list[di
     ]
 
 
-def walk(cursor: duck.Cursor, uid: str, check: Callable[[], None]) -> list[Entry]:
-    """The chain from the root to the tip, through `uid`."""
-    start = _one(cursor, uid)
+def walk(cursor: duck.Cursor, uid: str, check: Callable[[], None], reach: Profile) -> list[Entry]:
+    """The chain from the root to the tip, through `uid`, as far as the profile `reach` sees it."""
+    start = _one(cursor, uid, reach)
     if start is None:
         raise store.unknown(uid)
     chain, seen = [start], {uid}
@@ -126,7 +129,7 @@ def walk(cursor: duck.Cursor, uid: str, check: Callable[[], None]) -> list[Entry
             check()
             at = chain[-1] if forwards else chain[0]
             following = at.superseded_by if forwards else at.predecessor_uid
-            entry = _one(cursor, following) if following else None
+            entry = _one(cursor, following, reach) if following else None
             if entry is None:
                 break
             if entry.uid in seen:
@@ -136,5 +139,5 @@ def walk(cursor: duck.Cursor, uid: str, check: Callable[[], None]) -> list[Entry
     return chain
 
 
-def _one(cursor: duck.Cursor, uid: str) -> Entry | None:
-    return next(iter(store.select(cursor, "uid", [uid])), None)
+def _one(cursor: duck.Cursor, uid: str, reach: Profile) -> Entry | None:
+    return next((entry for entry in store.select(cursor, "uid", [uid]) if entry.is_seen_by(reach)), None)

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from engine import duck
-from engine.errors import NotFound
+from engine.access.profiles import OWNER
+from engine.errors import Conflict, NotFound
 from engine.memory.pathways.entry import COLUMNS, Entry, table
 
 if TYPE_CHECKING:
@@ -31,16 +33,21 @@ class Unit:
     def __init__(self, lake: "Lake", cursor: duck.Cursor, actor: str) -> None:
         """Made by `writing`."""
         self._lake, self._cursor, self._actor = lake, cursor, actor
+        self._reach = lake.profiles.find(actor) or OWNER
         self._known: dict[str, Entry] = {}
         self._before: dict[str, Entry | None] = {}
         self._workflows: dict[str, list[str]] = {}
+        self._taken: set[str] = set()  # uids of pathways that the actor does not see
         self.now_ns = int(lake.clock() * 1e9)
 
     def load(self, uids: Iterable[str], workflows: Iterable[str] = ()) -> None:
         """Read what is there of these uids and workflows."""
         for column, values in (("uid", list(uids)), ("workflow", list(workflows))):
             for entry in select(self._cursor, column, values):
-                self._remember(entry)
+                if entry.is_seen_by(self._reach):
+                    self._remember(entry)
+                elif column == "uid":
+                    self._taken.add(entry.uid)
 
     def _remember(self, entry: Entry) -> None:
         self._known.setdefault(entry.uid, entry)
@@ -66,7 +73,11 @@ class Unit:
         return sorted(same, key=lambda entry: (entry.created_at_ns, entry.uid))
 
     def put(self, entry: Entry, action: str, **told: Any) -> Entry:
-        """Keep `entry`, new or changed, and tell the journal what was done."""
+        """Keep `entry`, new or changed, and tell the journal what was done. Raises Conflict for a uid of others."""
+        if entry.uid in self._taken:
+            raise Conflict(f"the uid {entry.uid[:80]!r} is taken", "leave it out: a new pathway gets its own")
+        if entry.recorded_by is None and entry.uid not in self._known:
+            entry = replace(entry, recorded_by=self._actor)
         self._before.setdefault(entry.uid, self._known.get(entry.uid))
         self._known[entry.uid] = entry
         self._remember(entry)

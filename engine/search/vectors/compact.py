@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.search import room
 from engine.search.vectors.protocol import Mask, Parameters, Rows, Vector, Vectors, Work
 
 MEAN, CODES = "mean.npy", "codes.npy"
@@ -31,6 +32,11 @@ class Compact:
         """`mean`: float32 [dimension]; `codes`: uint64 [dimension / 64, rounded up; rows]."""
         self._mean, self._codes = mean, codes
 
+    @staticmethod
+    def bytes_needed(rows: int, dimension: int, parameters: Parameters) -> int:
+        """The codes, and a batch of vectors on the way."""
+        return rows * dimension // 8 + 4 * BATCH * dimension
+
     @classmethod
     def build(cls, vectors: Vectors, parameters: Parameters, work: Work) -> Self:
         """The codes of all rows."""
@@ -50,8 +56,9 @@ class Compact:
 
     def save(self, folder: Path) -> None:
         """Write the codes and their mean."""
-        np.save(folder / MEAN, self._mean)
-        np.save(folder / CODES, self._codes)
+        with room.on_disk(folder):
+            np.save(folder / MEAN, self._mean)
+            np.save(folder / CODES, self._codes)
 
     @property
     def bytes(self) -> int:
@@ -77,8 +84,8 @@ class Compact:
                 part += np.bitwise_count(self._codes[word, start : start + BLOCK] ^ code[word])
         return distances
 
-    def effort(self, count: int, share: float) -> float:
-        """Every code, whatever the filter keeps."""
+    def effort(self, count: float) -> float:
+        """Every code, and what is proposed."""
         return float(self._codes.shape[1] * ROWS_A_CODE + max(TIMES * count, FEWEST))
 
 

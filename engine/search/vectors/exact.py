@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.search.vectors.protocol import Rows, Vector, Vectors
 
 BLOCK = 512  # rows that are gathered at a time: they stay in the cache of the core
+SAMPLE = 8  # every which score is looked at first
 
 
 def cosines(vectors: Vectors, question: Vector, rows: Rows | None = None) -> NDArray[np.float32]:
@@ -36,17 +37,20 @@ def similarities(vectors: Vectors, questions: Vectors) -> Vectors:
     return product
 
 
-def best(scores: NDArray[np.floating], k: int) -> Rows:
-    """Positions of the `k` largest scores, best first; equal scores by position. Minus infinity never counts."""
+def reaching(scores: NDArray[np.floating], k: int, margin: float = 0.0) -> Rows:
+    """Positions, ascending, of all scores that are at most `margin` below the `k`-th largest; all ties with it."""
     k = min(k, len(scores))
     if k <= 0:
         return np.empty(0, np.int64)
-    if k < len(scores):
-        # everything that ties with the k-th must be looked at, or the order of equal rows would be chance
-        floor = scores[np.argpartition(-scores, k - 1)[:k]].min()
-        candidates = np.flatnonzero(scores >= floor)
-    else:
-        candidates = np.arange(len(scores))
-    order = candidates[np.lexsort((candidates, -scores[candidates]))][:k]
-    chosen: Rows = order[np.isfinite(scores[order])]
-    return chosen
+    found: Rows = np.flatnonzero(scores >= _floor(scores, k) - margin)
+    return found
+
+
+def _floor(scores: NDArray[np.floating], k: int) -> float:
+    """The `k`-th largest score.
+
+    That of a sample is not above it, so only what reaches the sample's is partitioned: a fifth of the time for 25,000.
+    """
+    if len(scores) > SAMPLE * SAMPLE * k:
+        scores = scores[scores >= _floor(scores[::SAMPLE], k)]
+    return float(np.partition(scores, len(scores) - k)[len(scores) - k])

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from engine.search import room
 from engine.search.vectors.protocol import Mask, Parameters, Rows, Vector, Vectors, Work
 
 NAME = "graph.hnsw"
@@ -24,6 +25,11 @@ class Hnsw:
         self._graph, self._rows = graph, rows
         # The width of the walk is max(ef, k), and ef is common to all threads. So ef stays small, and k is the width.
         graph.set_ef(1)
+
+    @staticmethod
+    def bytes_needed(rows: int, dimension: int, parameters: Parameters) -> int:
+        """The vectors, two links for each of m, and what the library keeps of each row."""
+        return rows * (4 * dimension + 8 * parameters["m"] + 150)
 
     @classmethod
     def build(cls, vectors: Vectors, parameters: Parameters, work: Work) -> Self:
@@ -53,6 +59,7 @@ class Hnsw:
     def save(self, folder: Path) -> None:
         """Write the graph."""
         self._graph.save_index(str(folder / NAME))
+        room.refuse_cut(folder / NAME, self._graph.index_file_size())
 
     def candidates(self, question: Vector, count: int, allowed: Mask | None) -> Rows:
         """The `count` rows that the walk found, nearest first; none when it found fewer."""
@@ -63,6 +70,6 @@ class Hnsw:
         rows: Rows = labels[0].astype(np.int64)
         return rows
 
-    def effort(self, count: int, share: float) -> float:
-        """A walk that is wide enough to find `count` rows that a filter keeps."""
-        return STEP * count / share
+    def effort(self, count: float) -> float:
+        """A walk that is so wide."""
+        return STEP * count

@@ -30,6 +30,10 @@ class VectorIndex(Protocol):
     engine: ClassVar[str]
     slack: ClassVar[int | None]  # the nearest n stand among the first 2 n + slack candidates; None: anywhere
 
+    @staticmethod
+    def bytes_needed(rows: int, dimension: int, parameters: Parameters) -> int:
+        """About how much memory `build` takes."""
+
     @classmethod
     def build(cls, vectors: Vectors, parameters: Parameters, work: Work) -> Self:
         """An index of `vectors`."""
@@ -47,5 +51,5 @@ class VectorIndex(Protocol):
         Safe to call from many threads at once.
         """
 
-    def effort(self, count: int, share: float) -> float:
-        """What `candidates` costs when a filter keeps this share of the rows, in rows compared exactly."""
+    def effort(self, count: float) -> float:
+        """What `candidates` costs, in rows compared exactly."""

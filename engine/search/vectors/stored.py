@@ -45,8 +45,12 @@ def read(folder: Path, dimension: int) -> Vectors:
     """What `write` wrote: float32 [rows, dimension], mapped. Raises Internal when the dimension is another one."""
     if not (folder / NAME).exists():
         return _read_parquet(folder / OLD_NAME, dimension)
-    with pa.memory_map(str(folder / NAME)) as source:
-        batch = ipc.open_file(source).get_batch(0)
+    try:  # a large file is opened before its content was compared with its digest
+        with pa.memory_map(str(folder / NAME)) as source:
+            batch = ipc.open_file(source).get_batch(0)
+    except pa.ArrowInvalid as error:
+        what = f"the file {folder.name}/{NAME} of an index is damaged: {error}"
+        raise Internal(what, "rebuild the corpus") from None
     column = batch.column(0)
     if column.type.byte_width != dimension * 4:
         raise Internal(f"{NAME} does not hold vectors of {dimension} dimensions", "rebuild the corpus")

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from engine.search import room
 from engine.search.vectors.protocol import Mask, Parameters, Rows, Vector, Vectors, Work
 
 NAME = "graph.usearch"
@@ -23,6 +24,11 @@ class Usearch:
         """`graph`: a `usearch.index.Index`."""
         self._graph = graph
         self._lock = threading.Lock()  # two searches at once would share the scratch memory of its first thread
+
+    @staticmethod
+    def bytes_needed(rows: int, dimension: int, parameters: Parameters) -> int:
+        """The same as in hnswlib, with vectors of half the size."""
+        return rows * (2 * dimension + 8 * parameters["m"] + 100)
 
     @classmethod
     def build(cls, vectors: Vectors, parameters: Parameters, work: Work) -> Self:
@@ -53,7 +59,8 @@ class Usearch:
 
     def save(self, folder: Path) -> None:
         """Write the graph."""
-        self._graph.save(str(folder / NAME))
+        with room.on_disk(folder):
+            self._graph.save(str(folder / NAME))
 
     def candidates(self, question: Vector, count: int, allowed: Mask | None) -> Rows:
         """The rows that the walk found, at most `count`, nearest first."""
@@ -62,6 +69,6 @@ class Usearch:
         rows: Rows = np.asarray(found.keys).astype(np.int64)
         return rows
 
-    def effort(self, count: int, share: float) -> float:
-        """A walk that is wide enough to find `count` rows that a filter keeps."""
-        return STEP * count / share
+    def effort(self, count: float) -> float:
+        """A walk that is so wide."""
+        return STEP * count

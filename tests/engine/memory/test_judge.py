@@ -11,7 +11,7 @@ import pytest
 from engine.errors import TimedOut
 from engine.lake import Lake
 from engine.search import matrix
-from engine.search.matrix import Request
+from engine.search.request import Request
 from engine.session import Session
 from lakehouse import open_lake
 from tests.asking import session_of

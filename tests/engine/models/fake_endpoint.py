@@ -14,7 +14,7 @@ DIMENSION = 16
 
 
 class Fake(ThreadingHTTPServer):
-    """Answers /v1/embeddings, /v1/chat/completions, /api/embed and /api/chat.
+    """Answers /v1/embeddings, /v1/chat/completions, /v1/rerank, /api/embed and /api/chat.
 
     `plan`: what the next requests get instead, in order. `says`: what a chat answers to a prompt.
     """
@@ -60,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, b"[1, 2]")
         elif what == "trickle":
             self._trickle()
+        elif "documents" in body:
+            self._send(200, json.dumps(self._reranked(body, what)).encode())
         elif "messages" in body:
             self._send(200, json.dumps(self._chatted(body, what)).encode())
         else:
@@ -80,6 +82,29 @@ class Handler(BaseHTTPRequestHandler):
             return {"embeddings": rows, "prompt_eval_count": 7}
         data = [{"index": at, "embedding": row} for at, row in enumerate(rows)]
         return {"data": data[::-1], "usage": {"total_tokens": 3 * len(rows)}}  # the order is that of the index
+
+    def _reranked(self, body: dict[str, Any], what: str) -> dict[str, Any]:
+        """Longer texts are better; `what` spoils the first result."""
+        texts = body["documents"]
+        order = sorted(range(len(texts)), key=lambda at: -len(texts[at]))[: body["top_n"]]
+        results: list[Any] = [{"index": at, "relevance_score": len(texts[at]) / 100} for at in order]
+        spoilt: dict[str, Any] = {
+            "beyond": {"index": len(texts)},
+            "negative": {"index": -1},
+            "fraction": {"index": 0.5},
+            "twice": {"index": order[-1]},
+            "nan": {"relevance_score": float("nan")},
+            "word": {"relevance_score": "high"},
+            "true": {"relevance_score": True},
+        }
+        results[0] |= spoilt.get(what, {})
+        if what == "few":
+            results.pop()
+        if what == "many":
+            results *= 2
+        if what == "odd":
+            results[0] = 7
+        return {"results": None if what == "none" else results, "usage": {"total_tokens": 5}}
 
     def _chatted(self, body: dict[str, Any], what: str) -> dict[str, Any]:
         text = self.server.says(body["messages"][0]["content"])

@@ -117,7 +117,7 @@ def test_a_reader_outlives_the_files_of_its_generation(
     scope = Scope([held], {"docs": held.alive})
     question = lake.models.embedder().embed(["document number 7"])
     assert len(dense(scope, question, 100)[0]) == ROWS
-    assert len(lexical(scope, "document", 100)[0]) == ROWS
+    assert len(lexical(scope, "document", 100).found) == ROWS
     assert "again" not in str(held.segments[0].chunk(0)["content"])
 
 
@@ -163,7 +163,7 @@ def test_what_a_crash_left_is_removed_at_the_next_open(corpus: Session, lake: La
         (orphan / "vectors.arrow").write_bytes(b"half")
     lake.corpora.recover()
     assert sorted(path.name for path in folder.iterdir()) == ["g000001"]
-    assert not any((folder.parent / "gone").iterdir())
+    assert not (folder.parent / "gone").exists()
     recovered = corpus.run("select count(*) as n from lake.journal where kind = 'recovery'").rows()
     assert recovered == [{"n": 1}]
 
@@ -172,7 +172,7 @@ def test_a_cut_file_is_named(corpus: Session, lake: Lake) -> None:
     path = lake.corpora.folder("docs") / "g000001" / "vectors.arrow"
     path.write_bytes(path.read_bytes()[:100])
     lake.corpora.close()
-    with pytest.raises(Internal, match=r"g000001/vectors\.arrow of an index is missing or cut; rebuild the corpus"):
+    with pytest.raises(Internal, match=r"g000001/vectors\.arrow of an index has 100 bytes instead of \d+; ref"):
         corpus.run("select * from vector_search('document')").read_all()
 
 

@@ -50,14 +50,15 @@ def test_both_parts_count_by_alpha_and_an_opposite_counts_nothing() -> None:
 def test_the_question_moves_towards_the_weighted_mean() -> None:
     found = places((1, 0, 0), (0, 1, 0))
     question = unit(0, 0, 1)
-    assert sharpened(question, found, [3, 1]) == pytest.approx(unit(0.75 * WEIGHT, 0.25 * WEIGHT, 1))
+    assert sharpened(question, found[0].segment.vectors, [3, 1]) == pytest.approx(unit(0.75 * WEIGHT, 0.25 * WEIGHT, 1))
 
 
 def test_what_is_like_the_first_answers_comes_before_what_is_not() -> None:
     question = unit(1, 0, 0, 0)
     a, like, unlike = places((0.9, 0.5, 0, 0), (0.5, 0.9, 0, 0), (0.5, 0, 0.9, 0))
     dense = {A: Hit(0.87, a), B: Hit(0.48, like), C: Hit(0.48, unlike)}
-    near = nearness(dense, {A: Hit(4.0, a)}, 8.0, question, 0.5)
+    near, asked = nearness(dense, {A: Hit(4.0, a)}, 8.0, question, 0.5)
+    assert asked[B] == asked[C] == pytest.approx(0.5 / 1.06**0.5, abs=1e-6)
     assert near[A].words == 0.5
     assert near[B].cosine > near[C].cosine
     assert near[B].words == near[C].words == 0
@@ -65,14 +66,14 @@ def test_what_is_like_the_first_answers_comes_before_what_is_not() -> None:
 
 def test_one_list_alone_is_enough() -> None:
     (a,) = places((1, 1))
-    assert nearness({}, {A: Hit(2.0, a)}, 4.0, unit(1, 0), 0.5)[A].words == 0.5
-    assert nearness({A: Hit(0.7, a)}, {}, 0.0, unit(1, 0), 0.5)[A].words == 0
-    assert nearness({}, {}, 0.0, unit(1, 0), 0.5) == {}
+    assert nearness({}, {A: Hit(2.0, a)}, 4.0, unit(1, 0), 0.5).near[A].words == 0.5
+    assert nearness({A: Hit(0.7, a)}, {}, 0.0, unit(1, 0), 0.5).near[A].words == 0
+    assert nearness({}, {}, 0.0, unit(1, 0), 0.5).near == {}
 
 
 def test_nothing_above_zero_leaves_the_question_as_it_is() -> None:
     (a,) = places((-1, 0))
-    assert nearness({A: Hit(-1.0, a)}, {}, 0.0, unit(1, 0), 0.5)[A].cosine == -1
+    assert nearness({A: Hit(-1.0, a)}, {}, 0.0, unit(1, 0), 0.5).near[A].cosine == -1
 
 
 def test_no_score_reaches_the_ceiling() -> None:

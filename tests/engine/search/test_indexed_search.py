@@ -1,6 +1,8 @@
 """Search through an index: complete under any filter, with the scores and the order of exact search."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def through_the_index(patch: pytest.MonkeyPatch) -> None:
     """Let every question go through the index: for so small a corpus comparing everything costs less."""
     for engine in (Hnsw, Usearch, Compact):
-        patch.setattr(engine, "effort", lambda self, count, share: 0.0)
+        patch.setattr(engine, "effort", lambda self, count: 0.0)
 
 
 def scope(lake: Lake, names: list[str], share: float, seed: int) -> Scope:
@@ -96,6 +98,26 @@ def test_what_is_found_is_what_exact_search_finds(
     assert hit >= 0.95 * wanted
     if not forced:  # where comparing everything costs less than the index, that is done
         assert hit == wanted
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_under_a_filter_the_index_is_searched_wider(
+    lake: Lake, filtered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through_the_index(monkeypatch)
+    monkeypatch.setattr(nearest, "FILTERED", 700)
+    widths: list[int] = []
+    for engine in (Hnsw, Usearch, Compact):
+        original = engine.candidates
+
+        def recording(self: Any, question: Any, count: int, allowed: Any, original: Any = original) -> Any:
+            widths.append(count)
+            return original(self, question, count, allowed)
+
+        monkeypatch.setattr(engine, "candidates", recording)
+    within = replace(scope(lake, ["one"], 0.5, 1), filtered=filtered)
+    dense(within, lake.models.embedder().embed(["forklift night"]), 10)
+    assert (min(widths) >= 700) is filtered
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01])

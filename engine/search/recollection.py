@@ -1,0 +1,85 @@
+"""Recollection: recorded outcomes move a ranking, as far as the scope and the judge allow them."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from engine.memory.judge import Candidate, Verdict
+from engine.memory.playbook import Near, classic
+from engine.memory.playbooks import Memory
+from engine.memory.robust import Shift, Weighed, moved, weigh
+from engine.search import fusion, hybrid
+from engine.search.fusion import Key
+from engine.search.hybrid import Nearness
+from engine.search.ranking import Ranking
+from engine.search.request import RRF_K, Request
+from engine.search.retrieval import Hit, Place, Scope
+
+Judging = Callable[[Sequence[Candidate]], dict[Key, Verdict]] | None
+
+
+def remember(scope: Scope, ranking: Ranking, near: Sequence[Near], request: Request, judge: Judging = None) -> None:
+    """Apply the classic playbook: boosted distances, and answers brought in, as far as scope and judge allow them.
+
+    A factor f on a distance is a factor 1/f on the fused score; an answer that is brought in is scored by its distance,
+    as if the dense list had found it.
+    """
+    allowed = {one.playbook.key: scope.allows(one.playbook.key) for one in near}
+    usable = [one for one in near if allowed[one.playbook.key] and one.playbook.id not in request.exclude]
+    moves = classic(usable, ranking.distances)
+    if judge is not None:
+        brought = {key: place for key, move in moves.items() if move.injected and (place := allowed[key])}
+        ranking.verdicts = judge([_candidate(key, place) for key, place in brought.items()])
+        moves = {key: move for key, move in moves.items() if not move.injected or _approved(ranking, key)}
+    for key, move in moves.items():
+        factor = move.near.playbook.factor
+        place = allowed[key]
+        if move.injected and place is not None:
+            distance = move.near.distance * factor
+            ranking.dense[key] = Hit(1 - distance, place, int(place.segment.texts[place.chunk]))
+            ranking.scores[key] = _brought_in(ranking, distance, request)
+            ranking.distances[key] = distance
+        else:
+            ranking.scores[key] /= factor
+            ranking.distances[key] *= factor
+        ranking.moves[key] = move
+
+
+def _brought_in(ranking: Ranking, distance: float, request: Request) -> float:
+    if request.rrf_k is None and ranking.near:
+        return Nearness(1 - distance, 0.0).score(hybrid.EQUAL if request.alpha is None else request.alpha)
+    position = 1 + sum(1 for other in ranking.dense_ranks if ranking.dense[other].score > 1 - distance)
+    return fusion.list_weights(request.alpha)[0] / ((request.rrf_k or RRF_K) + position)
+
+
+def believe(ranking: Ranking, memory: Memory, request: Request, judge: Judging = None) -> None:
+    """Apply the robust playbook: new scores for those found documents on which outcomes shed a light.
+
+    With a judge, an answer moves up only when it approves.
+    """
+    if not memory.near:
+        return
+    weighed = weigh(memory.near, memory.fits)
+    if judge is not None:
+        lifted = _lifted(ranking, weighed, request)
+        ranking.verdicts = judge([_candidate(key, ranking.place(key)) for key in lifted])
+        weighed = {key: one for key, one in weighed.items() if one.added <= 0 or _approved(ranking, key)}
+    for key, score in moved(ranking.scores, {key: one.added for key, one in weighed.items()}).items():
+        before = ranking.scores[key]  # 0: nothing in common with the question
+        ranking.moves[key] = Shift(weighed[key].added, score / before if before else 1.0, weighed[key].sources)
+        ranking.scores[key] = score
+
+
+def _lifted(ranking: Ranking, weighed: Mapping[Key, Weighed], request: Request) -> list[Key]:
+    """The rows of the answer that memory would move up, best first: only of these a judge need be asked."""
+    scores = ranking.scores | moved(ranking.scores, {key: one.added for key, one in weighed.items()})
+    relevant = {key: scores[key] for key in ranking.relevant(request)}
+    chosen = ranking.best(relevant, request.k, request.per_corpus_k)
+    return [key for key in chosen if key in weighed and weighed[key].added > 0]
+
+
+def _candidate(key: Key, place: Place) -> Candidate:
+    return Candidate(key, place.segment.content(place.chunk))
+
+
+def _approved(ranking: Ranking, key: Key) -> bool:
+    verdict = ranking.verdicts.get(key)
+    return verdict is not None and verdict.approved
