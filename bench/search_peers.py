@@ -60,7 +60,7 @@ def _peer(engine: str, folder: Path, python: Path | None) -> tuple[str, str]:
     name = engine.replace("_", " ")
     if python is None:
         return name, "not asked: no `--peers`"
-    words = [str(python), str(SCRIPT), str(folder), engine]
+    words = [str(python), "-P", str(SCRIPT), str(folder), engine]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
     except subprocess.TimeoutExpired:

@@ -30,6 +30,7 @@ def generation(root: Path, vectors: Vectors) -> Manifest:
     blank = pa.array([b"\0" * 16] * rows, pa.binary(16))
     documents = pa.table({"_id": ids, "_sha": blank, "_metadata": pa.array(["{}"] * rows, pa.large_string())})
     positions = pa.array(np.arange(rows, dtype=np.int32))
+    digests = pa.array([row.to_bytes(16, "big") for row in range(rows)], pa.binary(16))
     zero = pa.array(np.zeros(rows, np.int64))
     columns = [
         positions,
@@ -37,7 +38,7 @@ def generation(root: Path, vectors: Vectors) -> Manifest:
         zero,
         zero,
         pa.array(["x"] * rows, pa.large_string()),
-        blank,
+        digests,
     ]
     chunks = pa.table(columns, schema=segment.CHUNK_SCHEMA)
     part = build.write_segment(root, "g000001", Contents(documents, chunks, vectors))
@@ -96,7 +97,7 @@ class Corpus:
         return min(middle(ask, range(len(self.questions))) for _ in range(3))
 
     def _asking(self, opened: Generation, how: How, masks: list[Any] | None) -> Callable[[int], retrieval.Found]:
-        scope = Scope([opened], {"given": masks or opened.alive})
+        scope = Scope([opened], {"given": masks or opened.alive}, filtered=masks is not None)
         return lambda turn: retrieval.dense(scope, self.questions[turn][np.newaxis], K, how)[0]
 
 

@@ -5,7 +5,7 @@ Signature and documentation live in `sql/functions/*.sql`; nothing about a funct
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from engine import duck
 from engine.access.roles import EFFECTS, Effect
@@ -41,6 +41,26 @@ class Function:
             raise Invalid(f"{self.name}() needs the argument {missing[0]!r}", usage)
 
 
+class Names(NamedTuple):
+    """The functions that there are."""
+
+    ours: Mapping[str, Function]
+    taken: frozenset[str]  # names of ours and of the engine's: a macro of such a name would stand before them
+
+
+_packaged: dict[frozenset[str], Names] = {}  # by the names of the kernels; the scripts are those of the program
+
+
+def names(cursor: duck.Cursor, kernels: frozenset[str], *, packaged: bool) -> Names:
+    """What there is, read once in a process where it is the `packaged` functions: they are the same in every lake."""
+    found = _packaged.get(kernels) if packaged else None
+    if found is None:
+        found = Names(read(cursor), taken(cursor))
+        if packaged:
+            _packaged[kernels] = found
+    return found
+
+
 def read(cursor: duck.Cursor) -> Mapping[str, Function]:
     """Read every function of ours from `lake.functions`, by name."""
     rows = cursor.execute(
@@ -55,7 +75,7 @@ def read(cursor: duck.Cursor) -> Mapping[str, Function]:
 
 
 def taken(cursor: duck.Cursor) -> frozenset[str]:
-    """The names of all functions, ours and the engine's: a macro of such a name would stand before them."""
+    """The names of all functions, ours and the engine's."""
     rows = cursor.execute(
         "select distinct lower(function_name) from duckdb_functions() where database_name in ('system', 'fn')"
     ).fetchall()

@@ -47,13 +47,19 @@ def _connected(home: Path, engine: Engine) -> duck.Cursor:
 
 
 def dress(
-    root: duck.Cursor, kernels: Sequence[Installable], home: Path, folders: Sequence[Path], nesting: int
+    root: duck.Cursor,
+    kernels: Sequence[Installable],
+    home: Path,
+    folders: Sequence[Path],
+    nesting: int,
+    *,
+    packaged: bool,
 ) -> guard.Known:
     """Register the kernels, apply views and function macros, and close the file system but for some folders.
 
     `folders`: those of which statements may read files. The engine itself needs those of the home, too, and opens the
     files that are attached to everyone: the guard keeps statements from all of the home. `nesting`: how deep a
-    statement may nest.
+    statement may nest. `packaged`: there are no functions but those of the package.
 
     Returns the functions that there are then. The bodies of the kernels must live as long as `root`.
     """
@@ -64,7 +70,8 @@ def dress(
             root.execute(script.text)
         except duck.Error as error:
             raise Internal(f"sql/{script.name}: {error}", "correct the script") from None
-    known = guard.Known(catalogue.read(root), catalogue.taken(root), (home,), nesting)
+    found = catalogue.names(root, frozenset(name for name, *_ in kernels), packaged=packaged)
+    known = guard.Known(found.ours, found.taken, (home,), nesting)
     duck.seal(root, [home / "buckets", home / "cache", *folders])
     return known
 

@@ -130,9 +130,12 @@ class Lake:
         self.spaces.forget()
         self._dress()
 
-    def install(self, kernels: list[instance.Installable]) -> None:
-        """Dress the engine with these kernels and what is built on them, and close the file system."""
-        self._kernels = kernels
+    def install(self, kernels: list[instance.Installable], *, packaged: bool = False) -> None:
+        """Dress the engine with these kernels and what is built on them, and close the file system.
+
+        `packaged`: they are those of the package, and nothing else was created before.
+        """
+        self._kernels, self._packaged = kernels, packaged
         for name, body, parameters, returns in kernels:
             self.kernels[name] = body, tuple(parameters[:-1]), returns  # a collected kernel would crash the process
         self._dress()
@@ -141,7 +144,7 @@ class Lake:
 
     def _dress(self) -> None:
         nesting = self.config.limits.nesting
-        self.known = instance.dress(self.root, self._kernels, self.home, self.folders, nesting)
+        self.known = instance.dress(self.root, self._kernels, self.home, self.folders, nesting, packaged=self._packaged)
 
     def session(self, profile: str = ADMIN, token_id: str | None = None) -> Session:
         """A new session of `profile`, opened with a token. Raises Unauthenticated when there is no such profile."""

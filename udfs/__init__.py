@@ -22,7 +22,7 @@ def open_lake(home: str | Path, **options: Any) -> Lake:
     """
     lake = Lake(Path(home), **options)
     try:
-        lake.install(installable(lake, kernels()))
+        lake.install(installable(lake, kernels()), packaged=True)
     except BaseException:
         lake.close()
         raise

@@ -92,18 +92,10 @@ def _types(parameters: str) -> tuple[str, ...]:
 
 def installable(lake: Lake, kernels: Sequence[Kernel]) -> list[tuple[str, Callable[..., pa.Array], list[str], str]]:
     """The kernels in the form that `Lake.install` takes: name, body, parameter types, return type."""
-    return [
-        (
-            kernel.name,
-            body(lake, kernel, duck.arrow_type(lake.root, kernel.returns)),
-            [*kernel.parameters, "VARCHAR"],
-            kernel.returns,
-        )
-        for kernel in kernels
-    ]
+    return [(kernel.name, body(lake, kernel), [*kernel.parameters, "VARCHAR"], kernel.returns) for kernel in kernels]
 
 
-def body(lake: Lake, kernel: Kernel, answer_type: pa.DataType) -> Callable[..., pa.Array]:
+def body(lake: Lake, kernel: Kernel) -> Callable[..., pa.Array]:
     """The function that DuckDB calls for `kernel`."""
 
     def called(*columns: pa.ChunkedArray) -> pa.Array:
@@ -116,7 +108,7 @@ def body(lake: Lake, kernel: Kernel, answer_type: pa.DataType) -> Callable[..., 
             require(statement.session.role, kernel.effect, f"{kernel.name.lstrip('_')}()")
             rows = list(zip(*(column.to_pylist() for column in arguments), strict=True)) or [()] * len(tokens)
             with within_a_turn():
-                return pa.array(kernel.run(Call(lake, statement), rows), type=answer_type)
+                return pa.array(kernel.run(Call(lake, statement), rows), type=lake.arrow_type(kernel.returns))
         except LakehouseError as error:
             statement.failure = statement.session.scrubbed(error)
             raise statement.failure from None
