@@ -26,25 +26,28 @@ PARTS = {
 }
 
 
-def page(measured: dict[str, Figures]) -> str:
-    """The page."""
+def page(measured: dict[str, Figures], before: str) -> str:
+    """The page; a part that was not measured stands as it did `before`."""
+    kept = {title: rest for title, _, rest in (part.partition("\n") for part in before.split("\n## ")[1:])}
     lines = [
         "# Benchmarks",
         "",
         "`python -m bench.search --write` made this page. " + str(__doc__).split("\n\n", 2)[2].strip(),
         "Milliseconds and seconds of CPU are those of the process with all its threads; a question is the median of",
         "200, the best of three rounds. The reference of a line is measured in the same run.",
-        "",
-        machine("duckdb", "numpy", "hnswlib", "usearch", "onnxruntime"),
     ]
-    for part, figures in measured.items():
-        lines += ["", f"## {PARTS[part]}", "", figures.table(), *NOTES.get(part, [])]
+    for part, title in PARTS.items():
+        if part in measured:
+            made = machine("duckdb", "numpy", "hnswlib", "usearch", "onnxruntime")
+            lines += ["", f"## {title}", "", *NOTES.get(part, []), made, "", measured[part].table()]
+        elif title in kept:
+            lines += ["", f"## {title}", kept[title].rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 
 NOTES = {
-    "growth": ["", str(search_growth.__doc__).split("\n\n", 1)[1].strip()],
-    "peers": ["", str(search_peers.__doc__).split("\n\n", 1)[1].strip()],
+    "growth": [str(search_growth.__doc__).split("\n\n", 1)[1].strip(), ""],
+    "peers": [str(search_peers.__doc__).split("\n\n", 1)[1].strip(), ""],
 }
 
 
@@ -74,7 +77,8 @@ def main() -> None:
         measured[part] = Figures()
         measures[part](measured[part])
     if given.write:
-        REPORT.write_text(page(measured), encoding="utf-8")
+        before = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
+        REPORT.write_text(page(measured, before), encoding="utf-8")
 
 
 def _engines(figures: Figures, real: Real) -> None:

@@ -105,7 +105,7 @@ class Annex:
         """A kernel for one row of Python values: the engine needs longer to read an answer of Arrow than to search."""
 
         def called(*values: object) -> object:
-            columns = [pa.chunked_array([[one]], kind) for one, kind in zip(values, kinds[:-1], strict=True)]
+            columns = [pa.array([one], kind) for one, kind in zip(values, kinds[:-1], strict=True)]
             return body(*columns)[0].as_py()
 
         called.__signature__ = inspect.signature(body)  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ DECIMALS = 6  # the last bits of a cosine are noise; rows that are equal must ti
 NOISE = 4e-6  # a matrix product rounds otherwise than the comparison of one row
 WIDER = 4  # how much further an index looks when it has found too few
 FILTERED = 2048  # width of the walk under a filter, see above
+MASKED = 400  # and of an index that looks at allowed rows only: four times what it looks at without a filter
 PRODUCT = 8_000_000  # cosines that one matrix product makes, at most: 32 MB
 GATHERED = 40_000  # rows that are gathered for a product, at most: 60 MB of 384 dimensions
 FEW = 0.2  # share of the rows from which on it costs less to compare all of them in sequence (5.3 ms both at 100,000)
@@ -81,13 +82,18 @@ def nearest(
     if not kept.documents:
         return [NONE] * len(questions)
     if indexed is not None:
-        share = kept.chunks / len(segment.document_of)
-        width = max(indexed.ef, depth) / share
-        if filtered:
-            width = max(width, FILTERED, FILTERED / 4 / share, 4 * depth / share)
+        width = _width(indexed, depth, kept.chunks / len(segment.document_of), filtered)
         if indexed.index.effort(width) < _effort(segment, kept, len(questions)):
             return [_through(segment, indexed.index, one, width, depth, kept) for one in questions]
     return list(_everything(segment, questions, depth, kept))
+
+
+def _width(indexed: Indexed, depth: int, share: float, filtered: bool) -> float:
+    """How many candidates an index is asked for where `share` of the chunks are kept."""
+    if indexed.index.masks:
+        return max(indexed.ef, depth, MASKED if filtered else 0)
+    width = max(indexed.ef, depth) / share
+    return max(width, FILTERED, FILTERED / 4 / share, 4 * depth / share) if filtered else width
 
 
 def _kept(segment: Segment, mask: Mask, without: Mask | None) -> _Kept:

@@ -26,6 +26,7 @@ class Compact:
     """The codes of a segment."""
 
     engine: ClassVar[str] = "compact"
+    masks: ClassVar[bool] = True
     slack: ClassVar[int | None] = None
 
     def __init__(self, mean: Vector, codes: Codes) -> None:

@@ -18,6 +18,7 @@ class Hnsw:
     """A graph in memory."""
 
     engine: ClassVar[str] = "hnswlib"
+    masks: ClassVar[bool] = False
     slack: ClassVar[int | None] = 16
 
     def __init__(self, graph: Any, rows: int) -> None:

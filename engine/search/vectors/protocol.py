@@ -28,6 +28,7 @@ class VectorIndex(Protocol):
     """An index over the vectors of one segment. It proposes rows; who asks compares them exactly."""
 
     engine: ClassVar[str]
+    masks: ClassVar[bool]  # whether it looks at allowed rows only: then it is as good under a filter as without
     slack: ClassVar[int | None]  # the nearest n stand among the first 2 n + slack candidates; None: anywhere
 
     @staticmethod

@@ -18,6 +18,7 @@ class Usearch:
     """A graph in memory, or mapped from its file."""
 
     engine: ClassVar[str] = "usearch"
+    masks: ClassVar[bool] = False
     slack: ClassVar[int | None] = 32  # its half-precision cosines are off by some 0.0005
 
     def __init__(self, graph: Any) -> None:
