@@ -106,6 +106,7 @@ def test_under_a_filter_the_index_is_searched_wider(
 ) -> None:
     through_the_index(monkeypatch)
     monkeypatch.setattr(nearest, "FILTERED", 700)
+    monkeypatch.setattr(nearest, "MASKED", 700)
     widths: list[int] = []
     for engine in (Hnsw, Usearch, Compact):
         original = engine.candidates
