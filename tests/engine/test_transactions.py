@@ -211,6 +211,7 @@ def test_closing_a_session_rolls_back_and_stops_what_runs_in_it(guest: Session, 
     transaction = other.begin()
     other.run(f"insert into {table} values (10)", transaction=transaction)
     slow = Task(lambda: other.run(SLOW, transaction=transaction))
+    until(lambda: len(house.statements(other)) == 1)
     waiting = Task(lambda: other.run("select 1", transaction=transaction))
     until(lambda: len(house.statements(other)) == 2)
     other.close()

@@ -89,6 +89,12 @@ def running(lake: Lake, sql: str) -> bool:
     return any(statement.sql == sql for statement in lake.statements())
 
 
+def under_way(lake: Lake, sql: str) -> bool:
+    """Whether a statement is past its description: a driver cancels the call under way, and none between two calls."""
+    executions = list(lake.executions.items())
+    return any(one.sql == sql and execution.checked.kind != "DESCRIBE" for one, execution in executions)
+
+
 def in_background(call: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
     errors: list[BaseException] = []
 

@@ -20,7 +20,7 @@ from engine.lake import Lake
 from flight import codec, messages
 from flight.server import Server, serve
 from flight.service import Limits
-from tests.flight.door import Acts, Connect, action, descriptor, in_background, query, running, wait_for
+from tests.flight.door import Acts, Connect, action, descriptor, in_background, query, running, under_way, wait_for
 
 ENDLESS = "select count(*) from range(100_000_000_000) as a(i), range(1000) as b(j) where hash(i + j) = 1"
 ENDLESS_ROWS = "select i, i * 2 as j from range(100_000_000_000) as r(i)"
@@ -36,7 +36,7 @@ def test_cancelling_a_cursor_stops_the_statement(connection: Any, lake: Lake, sq
                 pass
 
         thread, errors = in_background(fetch)
-        wait_for(lambda: running(lake, sql))
+        wait_for(lambda: under_way(lake, sql))
         cursor.adbc_cancel()
         assert wait_for(lambda: not running(lake, sql)) < 1.0
         thread.join(10)
