@@ -22,6 +22,7 @@ from engine.session import Session
 from engine.statement import Statement
 from engine.turns import within_a_turn
 
+AT_ONCE = 256  # answers that are made a column at a time
 Row = tuple[Any, ...]
 Answer = Sequence[Mapping[str, Any]]
 
@@ -108,7 +109,8 @@ def body(lake: Lake, kernel: Kernel) -> Callable[..., pa.Array]:
             require(statement.session.role, kernel.effect, f"{kernel.name.lstrip('_')}()")
             rows = list(zip(*(column.to_pylist() for column in arguments), strict=True)) or [()] * len(tokens)
             with within_a_turn():
-                return pa.array(kernel.run(Call(lake, statement), rows), type=lake.arrow_type(kernel.returns))
+                answers = kernel.run(Call(lake, statement), rows)
+                return _column(answers, lake.arrow_type(kernel.returns), statement.check)
         except LakehouseError as error:
             statement.failure = statement.session.scrubbed(error)
             raise statement.failure from None
@@ -121,6 +123,15 @@ def body(lake: Lake, kernel: Kernel) -> Callable[..., pa.Array]:
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return called
+
+
+def _column(answers: Sequence[Any], kind: pa.DataType, check: Callable[[], None]) -> pa.Array:
+    """The answers as a column; `check`, which may raise to stop, is called now and then: large ones take their time."""
+    parts = []
+    for start in range(0, len(answers), AT_ONCE):
+        check()
+        parts.append(pa.array(answers[start : start + AT_ONCE], type=kind))
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], type=kind)])
 
 
 def _fault(lake: Lake, kernel: Kernel, statement: Statement, error: Exception) -> LakehouseError:

@@ -26,7 +26,7 @@ from tests.flight.door import Connect, descriptor, in_background, query, running
 
 SECONDS = 0.5
 QUERY = "select count(*) from range(100_000_000_000) as a(i), range(1000) as b(j) where hash(i + j) = 1"
-SEARCH = "select count(*) from range(10_000_000) as r(i), lateral vector_search('docs', 'question ' || i)"
+SEARCH = "select count(*) from range(300_000) as r(i), lateral vector_search('question ' || i, corpora := ['docs'])"
 
 
 @pytest.fixture(scope="module")
