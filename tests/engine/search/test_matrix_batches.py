@@ -12,7 +12,7 @@ from engine.session import Session
 from tests.engine.search.indexed import WORDS, corpus, open_small
 
 QUESTIONS, ALONE, ROWS = 2000, 100, 500
-TIMES = {"vector_search": 2.5, "hybrid_search": 1.5, "matrix_search": 1.5}  # see decision 0020 for what is usual
+TIMES = {"vector_search": 5.0, "hybrid_search": 2.5, "matrix_search": 2.5}  # see decision 0020 for what is usual
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,13 @@ def alone(session: Session, function: str, limit: int) -> list[dict[str, object]
     ]
 
 
+def one_by_one(session: Session, function: str, limit: int) -> None:
+    """The same statement for each question. (A question with constants is answered faster: see decision 0023.)"""
+    for number in range(limit):
+        sql = f"select * from questions, lateral {function}(text) where number = {number}"
+        assert session.run(sql).rows()
+
+
 def shown(row: dict[str, object]) -> dict[str, object]:
     return {**row, "_explain": json.loads(str(row["_explain"]))}
 
@@ -63,7 +70,7 @@ def test_many_questions_at_once_cost_a_part_of_as_many_statements(lake: Lake, fu
     session = lake.session()
     together(session, function, QUESTIONS)  # their vectors are known from here on
     started = time.process_time()
-    alone(session, function, ALONE)
+    one_by_one(session, function, ALONE)
     each = (time.process_time() - started) / ALONE
     started = time.process_time()
     together(session, function, QUESTIONS)
