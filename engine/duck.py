@@ -17,6 +17,7 @@ from engine.errors import Internal
 
 Cursor = duckdb.DuckDBPyConnection
 Error = duckdb.Error
+Missing = duckdb.CatalogException  # what a statement names is not there; it leaves a transaction as it was
 
 BATCH_ROWS = 16_384  # small batches let the engine produce while the network sends; the default of 1M does not overlap
 
