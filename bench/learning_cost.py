@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from engine.memory.evidence import Asked
 from engine.memory.playbooks import Playbooks
 from engine.memory.questions import Questions, Vector
 from engine.search.fusion import Key
@@ -112,8 +113,8 @@ def outcomes(session: Session, playbooks: Playbooks, count: int, each: int) -> N
     after = cpu(lambda: session.run(search.format("robust"), [asked[0]]).rows())
     wanted = {Key("texts", f"d{n:04}") for n in range(200)}
     generations = [session._lake.corpora.live("texts")]
-    vector = playbooks.held(generations[0])[0][1]
-    alone = cpu(lambda: playbooks.recall(vector, generations, None, wanted), 50)
+    text, vector, _ = playbooks.held(generations[0])[0]
+    alone = cpu(lambda: playbooks.recall(Asked(vector, text), generations, None, wanted), 50)
     print(f"        question after one more outcome {after:.1f} ms, recall alone {alone:.2f} ms CPU")
 
 

@@ -54,13 +54,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A named batch function: `run(call, rows)` answers each row of arguments with one value of type `returns`."""
+    """A named batch function: `run(call, rows)` answers each row of arguments with one value of type `returns`.
+
+    The answers are Python values, or an array of Arrow of that type.
+    """
 
     name: str
     parameters: tuple[str, ...]
     returns: str
     effect: Effect
-    run: Callable[[Call, list[Row]], Sequence[Any]]
+    run: Callable[[Call, list[Row]], Sequence[Any] | pa.Array]
 
 
 def kernel(name: str, parameters: str, returns: str, effect: Effect) -> Callable[[Callable[..., Any]], Kernel]:
@@ -77,10 +80,10 @@ def kernel(name: str, parameters: str, returns: str, effect: Effect) -> Callable
 
 def batch_kernel(
     name: str, parameters: str, returns: str, effect: Effect
-) -> Callable[[Callable[[Call, list[Row]], Sequence[Any]]], Kernel]:
+) -> Callable[[Callable[[Call, list[Row]], Sequence[Any] | pa.Array]], Kernel]:
     """Make a kernel of `f(call, rows)`, called once a batch, for work that is cheaper together."""
 
-    def wrap(function: Callable[[Call, list[Row]], Sequence[Any]]) -> Kernel:
+    def wrap(function: Callable[[Call, list[Row]], Sequence[Any] | pa.Array]) -> Kernel:
         return Kernel(name, _types(parameters), returns, effect, function)
 
     return wrap
@@ -125,8 +128,10 @@ def body(lake: Lake, kernel: Kernel) -> Callable[..., pa.Array]:
     return called
 
 
-def _column(answers: Sequence[Any], kind: pa.DataType, check: Callable[[], None]) -> pa.Array:
+def _column(answers: Sequence[Any] | pa.Array, kind: pa.DataType, check: Callable[[], None]) -> pa.Array:
     """The answers as a column; `check`, which may raise to stop, is called now and then: large ones take their time."""
+    if isinstance(answers, pa.Array):
+        return answers
     parts = []
     for start in range(0, len(answers), AT_ONCE):
         check()

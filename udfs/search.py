@@ -6,10 +6,13 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from engine.errors import Invalid
 from engine.search import answer, matrix, recall, rerank, transfer
 from engine.search.builds import Build
+from engine.search.columns import Columns
 from engine.search.definitions import Definition
 from engine.search.indexing import Indexer, Outcome
 from engine.search.repository import knowledge
@@ -207,25 +210,41 @@ def import_index(call: Call, corpus: str | None, uri: str | None) -> list[dict[s
         return [row | {"status": built.status, "generation": built.generation, "reason": built.reason}]
 
 
-def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -> list[list[dict[str, object]]]:
+def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -> pa.Array:
     """Answer every row; rows with the same request are answered together, an equal question only once."""
-    answers: list[list[dict[str, object]]] = [[] for _ in rows]
     numbered = [(request, at) for at, request in enumerate(requests) if request is not None]
     numbered.sort(key=lambda pair: (repr(pair[0]), pair[1]))
+    columns: list[Columns] = []
+    answered = np.full(len(rows), -1, np.int64)  # the number of its answer among all that are made
+    made = 0
     for request, group in groupby(numbered, key=lambda pair: pair[0]):
         call.check()
-        positions: dict[str, list[int]] = {}
+        positions: dict[str, int] = {}
         for _, at in group:
-            positions.setdefault(rows[at][0], []).append(at)
+            answered[at] = made + positions.setdefault(rows[at][0], len(positions))
         questions = [_question(text, call.lake.config.search.question_bytes) for text in positions]
-        for found, places in zip(
-            matrix.search(call.lake, questions, request, call.session.reach, call.cancelled),
-            positions.values(),
-            strict=True,
-        ):
-            for at in places:
-                answers[at] = found
-    return answers
+        columns += matrix.search(call.lake, questions, request, call.session.reach, call.cancelled)
+        made += len(questions)
+    return _lists(columns, answered, call.lake.arrow_type(HITS))
+
+
+def _lists(columns: Sequence[Columns], answered: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
+    """For each row the answer that it has, of all in `columns`; -1: it has none."""
+    fields = list(kind.value_type)
+    parts = [
+        pa.StructArray.from_arrays(
+            [pa.array(values, field.type) for values, field in zip(one.values, fields, strict=True)], fields=fields
+        )
+        for one in columns
+    ]
+    hits = parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], kind.value_type)])
+    lengths = np.array([0, *(length for one in columns for length in one.lengths)], np.int64)
+    lists = pa.ListArray.from_arrays(pa.array(np.cumsum(lengths), pa.int32()), hits)
+    every = np.arange(len(lists))
+    if len(answered) == len(every) and (answered == every).all():
+        return lists
+    empty = pa.array([[]], kind)
+    return pa.concat_arrays([empty, lists]).take(pa.array(answered + 1))
 
 
 def _question(encoded: str, limit: int) -> Question:
@@ -260,7 +279,7 @@ def _weights(encoded: str | None) -> tuple[tuple[str, float], ...]:
 
 
 @batch_kernel("_vector_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, BOOLEAN, BIGINT, VARCHAR", HITS, "reads")
-def vector_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+def vector_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search by meaning."""
 
     def request(row: Row) -> Request | None:
@@ -273,7 +292,7 @@ def vector_search(call: Call, rows: list[Row]) -> Sequence[Any]:
 
 
 @batch_kernel("_text_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR", HITS, "reads")
-def text_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+def text_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search by words."""
 
     def request(row: Row) -> Request | None:
@@ -284,7 +303,7 @@ def text_search(call: Call, rows: list[Row]) -> Sequence[Any]:
 
 
 @batch_kernel("_hybrid_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, DOUBLE, BIGINT, BIGINT, VARCHAR", HITS, "reads")
-def hybrid_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+def hybrid_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search by both."""
 
     def request(row: Row) -> Request | None:
@@ -303,7 +322,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> Sequence[Any]:
     HITS,
     "reads",
 )
-def matrix_search(call: Call, rows: list[Row]) -> Sequence[Any]:
+def matrix_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search many corpora, with memory."""
 
     def request(row: Row) -> Request | None:

@@ -7,16 +7,19 @@ it.
 
 import hashlib
 from bisect import bisect_left, insort
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
 from engine.memory.playbook import Near, Playbook, same_role
 from engine.memory.questions import Questions, Vector
+from engine.memory.words import Overlap, Vocabulary, Words, difference, overlap, words
 from engine.search.fusion import Key
 from engine.search.generation import Generation
-from engine.search.segment import Segment
 
 LEAST_COSINE = 0.35
 NEAREST = 64  # recorded questions that count for one that is asked
@@ -25,6 +28,22 @@ A_DOCUMENT = 64  # of one document that a fit looks at
 SHOWN = 10  # documents that are shown for a question: those of which nothing is told were not right
 COMPARED = 8  # judgements, of the nearest questions, from which another one is predicted
 
+DECIMALS = 6  # of a cosine: the last bits depend on what else is compared
+
+
+class Asked(NamedTuple):
+    """A question: its vector (float32, unit length), and its words; None where it came as a vector."""
+
+    vector: Vector
+    text: str | None
+
+
+class _Judged(NamedTuple):
+    """A judged document in the eyes of its question: the rank among those that were judged for it, and the cosine."""
+
+    rank: int
+    cosine: float
+
 
 class Evidence:
     """The outcomes of one model. Not safe for threads by itself."""
@@ -32,16 +51,22 @@ class Evidence:
     def __init__(self) -> None:
         """None yet."""
         self.questions = Questions()
+        self._words: dict[str, Words] = {}  # by question
+        self._vocabulary = Vocabulary()
+        self._documents = Documents()
         self._asked: dict[str, dict[str, tuple[Key, Playbook]]] = {}  # by question and playbook_id
         self._judged: dict[Key, dict[str, Playbook]] = {}  # by document and playbook_id
         self._order: dict[str, list[tuple[bytes, Key]]] = {}  # by corpus: its judged documents by their digests
         self._fits: dict[str, tuple[object, Fit]] = {}  # by corpus: what the fit was made of, and the fit
-        self._places: dict[tuple[str, str], tuple[object, dict[str, int]]] = {}  # by corpus and question: see _placed
+        self._places: dict[tuple[str, str], tuple[object, dict[str, _Judged]]] = {}  # by corpus, question: see _placed
         self._fresh: dict[str, str] = {}  # by corpus: the generation for which its fit is known to hold
 
     def add(self, playbook: Playbook, vector: Vector) -> None:
         """Take an outcome in, in the place of one of the same id."""
-        self.questions.add(playbook.query, vector)
+        if playbook.query not in self._words:
+            self.questions.add(playbook.query, vector)
+            self._words[playbook.query] = words(playbook.query)
+            self._vocabulary.add(self._words[playbook.query])
         self._asked.setdefault(playbook.query, {})[playbook.playbook_id] = (playbook.key, playbook)
         if playbook.key not in self._judged:
             self._judged[playbook.key] = {}
@@ -56,6 +81,7 @@ class Evidence:
             del self._asked[playbook.query]
             self._places.pop((playbook.corpus, playbook.query), None)
             self.questions.remove(playbook.query)
+            self._vocabulary.remove(self._words.pop(playbook.query))
         del self._judged[playbook.key][playbook.playbook_id]
         if not self._judged[playbook.key]:
             del self._judged[playbook.key]
@@ -83,6 +109,38 @@ class Evidence:
                     if key in wanted and same_role(one.role, role)
                 ]
         return found
+
+    def compared(self, near: Sequence[Near], asked: Asked, generations: Iterable[Generation]) -> list[Near]:
+        """The judgements, each with how much better its document suits the recorded question than the one asked."""
+        found: list[Near] = []
+        for generation in generations:
+            some = [one for one in near if one.playbook.corpus == generation.corpus]
+            if some:
+                found += self._compared(some, asked, generation)
+        return found
+
+    def _compared(self, near: Sequence[Near], asked: Asked, generation: Generation) -> list[Near]:
+        texts = list(dict.fromkeys(one.playbook.query for one in near))
+        ids = list(dict.fromkeys(one.playbook.id for one in near))
+        numbers = {text: at for at, text in enumerate(texts)}, {id: at for at, id in enumerate(ids)}
+        recorded = np.array([numbers[0][one.playbook.query] for one in near], np.int64)
+        judged = np.array([numbers[1][one.playbook.id] for one in near], np.int64)
+        vectors, _ = first_vectors(generation, ids)
+        questions = np.stack([self.questions.vector(text) for text in texts])
+        better = np.vecdot(vectors[judged], questions[recorded]) - np.vecdot(vectors, asked.vector)[judged]
+        meaning = better.astype(np.float64).round(DECIMALS)
+        words_better = np.zeros(len(near))
+        if asked.text is not None:
+            said = [self._words[text] for text in texts] + [words(asked.text)]
+            held = [self._documents.words(generation, id) for id in ids]
+            pairs = (np.concatenate([recorded, np.full(len(ids), len(texts))]), np.append(judged, np.arange(len(ids))))
+            common, weight = overlap(said, held, *pairs, self._vocabulary)
+            one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
+            words_better = difference(one, other)
+        return [
+            replace(one, words=words, meaning=meaning)
+            for one, words, meaning in zip(near, words_better.tolist(), meaning.tolist(), strict=True)
+        ]
 
     def fits(self, generations: Iterable[Generation]) -> dict[str, Fit]:
         """The fit of each corpus, made anew where the outcomes or the documents are others than before."""
@@ -116,21 +174,40 @@ class Evidence:
         ]
         of, by, cosines = (np.concatenate([pair[part] for pair in pairs] or [np.empty(0)]) for part in range(3))
         places = {query: self._placed(query, generation) for query in dict.fromkeys(one.query for one in chosen)}
-        ranks = np.array([places[one.query][one.playbook_id] for one in chosen], np.float64)
-        scores = np.array([one.score for one in chosen], np.float64)
-        shown = np.array([max(1.0, SHOWN / len(places[one.query])) for one in chosen], np.float64)
-        return Sample(scores, ranks, of.astype(np.int64), by.astype(np.int64), cosines, shown)
+        seen = [places[one.query][one.playbook_id] for one in chosen]
+        return Sample(
+            scores=np.array([one.score for one in chosen], np.float64),
+            ranks=np.array([one.rank for one in seen], np.float64),
+            words=self._overlap(chosen, generation),
+            meaning=np.array([one.cosine for one in seen], np.float64),
+            shown=np.array([max(1.0, SHOWN / len(places[one.query])) for one in chosen], np.float64),
+            of=of.astype(np.int64),
+            by=by.astype(np.int64),
+            cosines=cosines,
+        )
 
-    def _placed(self, query: str, generation: Generation) -> dict[str, int]:
-        """The rank, by cosine, of each document judged for a question; one that is gone is last."""
+    def _overlap(self, chosen: list[Playbook], generation: Generation) -> Overlap:
+        """How much of its question the document of each judgement has."""
+        texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
+        ids = {id: at for at, id in enumerate(dict.fromkeys(one.id for one in chosen))}
+        asked = np.array([texts[one.query] for one in chosen], np.int64)
+        answering = np.array([ids[one.id] for one in chosen], np.int64)
+        said = [self._words[text] for text in texts]
+        held = [self._documents.words(generation, id) for id in ids]
+        return overlap(said, held, asked, answering, self._vocabulary)
+
+    def _placed(self, query: str, generation: Generation) -> dict[str, _Judged]:
+        """How each document judged for a question stands by its cosine; one that is gone is last."""
         judged = [one for _, one in self._asked[query].values() if one.corpus == generation.corpus]
         state = (generation.name, sorted(one.id for one in judged))
         kept = self._places.get((generation.corpus, query))
         if kept is not None and kept[0] == state:
             return kept[1]
-        cosines = _cosines(generation, self.questions.vector(query), [one.id for one in judged])
+        vectors, there = first_vectors(generation, [one.id for one in judged])
+        compared = np.vecdot(vectors, self.questions.vector(query)).astype(np.float64).round(DECIMALS)
+        cosines = np.where(there, compared, -1.0).tolist()
         order = sorted(zip(judged, cosines, strict=True), key=lambda pair: (-pair[1], pair[0].id))
-        places = {one.playbook_id: rank for rank, (one, _) in enumerate(order, 1)}
+        places = {one.playbook_id: _Judged(rank, cosine) for rank, (one, cosine) in enumerate(order, 1)}
         self._places[generation.corpus, query] = (state, places)
         return places
 
@@ -141,31 +218,9 @@ def _digest(key: Key) -> bytes:
 
 def _pairs(start: int, vectors: Vector) -> tuple[Floats, Floats, Floats]:
     """Pairs of judgements of one document, rows from `start`: each with those of the nearest other questions."""
-    cosines = (vectors @ vectors.T).astype(np.float64).round(6)
+    cosines = (vectors @ vectors.T).astype(np.float64).round(DECIMALS)
     np.fill_diagonal(cosines, -2)
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, : min(COMPARED, len(vectors) - 1)]
     of = np.repeat(np.arange(len(vectors)), nearest.shape[1])
     by = nearest.ravel()
     return (start + of).astype(np.float64), (start + by).astype(np.float64), cosines[of, by]
-
-
-def _cosines(generation: Generation, question: Vector, ids: list[str]) -> list[float]:
-    """Cosine of a question with the first chunk of each document, -1 where it is gone."""
-    found = [-1.0] * len(ids)
-    rows: dict[int, list[tuple[int, int]]] = {}
-    for at, id in enumerate(ids):
-        position, document = generation.places.get(id, (-1, -1))
-        chunk = _first_chunk(generation.segments[position], document) if position >= 0 else None
-        if chunk is not None:
-            rows.setdefault(position, []).append((at, chunk))
-    for position, pairs in rows.items():
-        chunks = np.array([chunk for _, chunk in pairs], np.int64)
-        for (at, _), cosine in zip(pairs, generation.segments[position].cosines(question, chunks), strict=True):
-            found[at] = round(float(cosine), 6)
-    return found
-
-
-def _first_chunk(segment: Segment, document: int) -> int | None:
-    rows, first = segment.first_chunks
-    at = int(np.searchsorted(rows, document))
-    return int(first[at]) if at < len(rows) and rows[at] == document else None

@@ -1,30 +1,36 @@
 """What outcomes say about themselves: how often they err, and how alike two questions must be to share answers.
 
 A judgement of a document is compared with the judgements of the same document under other questions, each predicted
-from the others (leave-one-out). The greatest posterior of six numbers is found by going through a grid, one number at a
-time; nothing is drawn by chance and no order counts, so that the same outcomes give the same numbers.
+from the others (leave-one-out). The greatest posterior of seven numbers is found by walking along a grid, one number at
+a time; nothing is drawn by chance and no order counts, so that the same outcomes give the same numbers.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.memory.words import Overlap, difference
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 GRID: dict[str, tuple[float, ...]] = {
     "error": (0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.495),
-    "middle": tuple(round(0.5 + 0.05 * step, 2) for step in range(11)),
-    "ceiling": (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97),
+    "middle": tuple(round(0.5 + 0.025 * step, 3) for step in range(19)),
+    "ceiling": (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99),
     "ground": (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4),
-    "width": (0.02, 0.03, 0.05, 0.08),
+    "width": (0.02, 0.03, 0.04, 0.06, 0.08),
+    "words": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
+    "meaning": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
 }
-ROUNDS = 4
+ROUNDS = 12
 LIKE, UNLIKE = np.array([0.8, 0.9, 0.99]), np.array([0.3, 0.45, 0.6])
-BELIEF = 4.0  # imagined pairs at each of these cosines that did, or did not, share their answers
+BELIEF = 2.0  # imagined pairs at each of these cosines that did, or did not, share their answers
 USUAL_ERROR, ERROR_SPREAD = 0.03, 0.2
+USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3
 STEEPNESS, STEEPNESS_SPREAD = 1.5, 0.5
 MOST_SURE = 8.0  # log odds
 DEEPEST = 20  # rank from which on a judged document counts as one of the last
@@ -32,15 +38,21 @@ DEEPEST = 20  # rank from which on a judged document counts as one of the last
 
 @dataclass(frozen=True)
 class Fit:
-    """How outcomes are read. The relatedness of two questions of cosine s is
-    ground + (ceiling − ground) · σ((s − middle) / width): how likely they need the same documents.
+    """How outcomes are read. The relatedness of two questions of cosine s, for a judgement that was made for one, is
+    ground + (ceiling − ground) · σ((s − words · Δw − meaning · Δm − middle) / width): how likely they need the same.
+
+    Δw, Δm: how far the difference of the two questions explains the judgement. A right document that has more of the
+    words of the recorded question, and is nearer to it, than to the other one, may be right for that alone; so may be
+    wrong for it alone what suits the other better.
     """
 
     error: float = USUAL_ERROR  # the share of judgements that are wrong
     middle: float = 0.75
-    width: float = 0.05
+    width: float = 0.04
     ceiling: float = 0.9
     ground: float = 0.0  # what even unlike questions agree on: a document that is right for everything
+    words: float = USUAL_WORDS
+    meaning: float = USUAL_MEANING
     share: float = 0.1  # of the shown documents that are right
 
     def relatedness(self, cosines: Floats) -> Floats:
@@ -48,6 +60,11 @@ class Fit:
         span = max(self.ceiling - self.ground, 0.0)
         related: Floats = self.ground + span * _sigmoid((cosines - self.middle) / self.width)
         return related
+
+    def likeness(self, pairs: "Pairs", leanings: Floats) -> Floats:
+        """The cosines of pairs of questions, less what their difference explains of judgements (-1 … 1)."""
+        explained: Floats = self.words * pairs.words + self.meaning * pairs.meaning
+        return pairs.cosines - np.sign(leanings) * explained
 
     def above_ground(self, relatedness: Floats) -> Floats:
         """Relatedness beyond that of unlike questions, 0 … 1: only this moves a ranking."""
@@ -60,15 +77,36 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Pairs of a judgement and another question, float64 [pairs] each.
+
+    `cosines`: of the two questions. `words`, `meaning`: how much better the document suits the question for which it
+    was judged than the other one, by its words (`words.difference`) and by cosine.
+    """
+
+    cosines: Floats
+    words: Floats
+    meaning: Floats
+
+
+@dataclass(frozen=True)
 class Sample:
     """Judgements of some documents. `of` and `by` are pairs of rows: the first is predicted from the second."""
 
     scores: Floats  # 0 … 1
     ranks: Floats  # of the document among those judged for the same question, by cosine, from 1
+    words: Overlap  # of its question and its document
+    meaning: Floats  # its cosine with its question
+    shown: Floats  # how many shown documents a judgement stands for: people often tell only what was right
     of: Rows
     by: Rows
     cosines: Floats  # of the questions of a pair
-    shown: Floats  # how many shown documents a judgement stands for: people often tell only what was right
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """What is known of each pair."""
+        one, other = (Overlap(self.words.common[rows], self.words.asked[rows]) for rows in (self.by, self.of))
+        return Pairs(self.cosines, difference(one, other), self.meaning[self.by] - self.meaning[self.of])
 
 
 def _sigmoid(x: Any) -> Any:
@@ -76,14 +114,23 @@ def _sigmoid(x: Any) -> Any:
 
 
 def gain(related: Floats, sure: Floats, share: float) -> Floats:
-    """The log odds that evidence adds to "this document is right".
+    """The log odds that a judgement adds to "this document is right".
 
-    `related`: that the recorded questions need what is asked now; `sure`: log odds of the judgements, were it so. With
+    `related`: that its question needs what is asked now; `sure`: log odds of the judgement, were it so. With
     relatedness a, Λ = e^sure and a share π of right documents: ln (aΛ/z + 1 − a) / (a/z + 1 − a), z = πΛ + 1 − π.
     """
-    strength = np.exp(np.clip(sure, -MOST_SURE, MOST_SURE))
-    usual = share * strength + 1 - share
-    added: Floats = np.log((related * strength / usual + 1 - related) / (related / usual + 1 - related))
+    return _gain(related, _strength(sure), share)
+
+
+def _strength(sure: Floats) -> Floats:
+    strength: Floats = np.exp(np.clip(sure, -MOST_SURE, MOST_SURE))
+    return strength
+
+
+def _gain(related: Floats, strength: Floats, share: float) -> Floats:
+    likely = related / (share * strength + 1 - share)
+    unrelated = 1 - related
+    added: Floats = np.log((likely * strength + unrelated) / (likely + unrelated))
     return added
 
 
@@ -95,16 +142,27 @@ def fit(sample: Sample) -> Fit:
     found = Fit(error=max(error, USUAL_ERROR))
     best = _posterior(found, sample, before)
     for _ in range(ROUNDS):
-        improved = False
-        for name, values in GRID.items():
-            for value in values:
-                other = replace(found, **{name: value})
-                posterior = _posterior(other, sample, before)
-                if posterior > best + 1e-9:
-                    best, found, improved = posterior, other, True
-        if not improved:
+        start = best
+        for name in GRID:
+            found, best = _walked(name, found, best, sample, before)
+        if best == start:
             break
     return replace(found, share=_share(sample, found.error))
+
+
+def _walked(name: str, found: Fit, best: float, sample: Sample, before: Floats) -> tuple[Fit, float]:
+    """The better neighbours of a fit along one number of the grid, as far as they get better, and the posterior."""
+    values = GRID[name]
+    here = values.index(getattr(found, name))
+    for step in (1, -1):
+        at = here + step
+        while 0 <= at < len(values):
+            other = replace(found, **{name: values[at]})
+            posterior = _posterior(other, sample, before)
+            if posterior <= best + 1e-9:
+                break
+            best, found, at = posterior, other, at + step
+    return found, best
 
 
 def _share(sample: Sample, error: float) -> float:
@@ -144,16 +202,17 @@ def _posterior(fit: Fit, sample: Sample, before: Floats) -> float:
     likely = float((scores * np.log(seen) + (1 - scores) * np.log(1 - seen)).sum())
     believed = np.log(np.maximum(fit.relatedness(LIKE), 1e-3)).sum()
     believed += np.log(np.maximum(1 - fit.relatedness(UNLIKE), 1e-3)).sum() - 5 * fit.ground
-    return likely + BELIEF * float(believed) - 0.5 * ((error - USUAL_ERROR) / ERROR_SPREAD) ** 2
+    unusual = ((error - USUAL_ERROR) / ERROR_SPREAD) ** 2
+    unusual += ((fit.words - USUAL_WORDS) / DIFFERENCE_SPREAD) ** 2
+    unusual += ((fit.meaning - USUAL_MEANING) / DIFFERENCE_SPREAD) ** 2
+    return likely + BELIEF * float(believed) - 0.5 * unusual
 
 
 def _leave_one_out(fit: Fit, sample: Sample) -> Floats:
     """For each judgement the log odds that the other judgements of its document give."""
-    n = len(sample.scores)
-    related = fit.relatedness(sample.cosines)
-    most = np.zeros(n)
-    np.maximum.at(most, sample.of, related)
-    weights = related / np.maximum(most[sample.of], 1e-9)
-    leanings = fit.sureness() * (2 * sample.scores[sample.by] - 1)
-    sure: Floats = np.bincount(sample.of, weights * leanings, n).astype(np.float64)
-    return gain(most, sure, _share(sample, fit.error))
+    leanings = 2 * sample.scores - 1
+    related = fit.above_ground(fit.relatedness(fit.likeness(sample.pairs, leanings[sample.by])))
+    strength = _strength(fit.sureness() * leanings)[sample.by]
+    given = _gain(related, strength, _share(sample, fit.error))
+    together: Floats = np.bincount(sample.of, given, len(sample.scores)).astype(np.float64)
+    return together

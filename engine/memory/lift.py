@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.access.profiles import Profile
 from engine.errors import Invalid
+from engine.memory.evidence import Asked
 from engine.memory.playbook import Playbook
 from engine.search import fusion, matrix, retrieval
 from engine.search.ranking import rank
@@ -72,7 +73,7 @@ def _measured(
         ranking = rank(scope, dense, text, vector, request, request.depth)
         gold = _gold(known, scope)
         off = ranking.best(ranking.scores, SHOWN, None)
-        memory = lake.playbooks.recall(vector, scope.generations, None, ranking.scores, without=text)
+        memory = lake.playbooks.recall(Asked(vector, text), scope.generations, None, ranking.scores, without=text)
         believe(ranking, memory, request)
         on = ranking.best(ranking.scores, SHOWN, None)
         measured.append((_ndcg(off, gold), _ndcg(on, gold), _reciprocal(off, gold), _reciprocal(on, gold)))

@@ -43,10 +43,16 @@ class Playbook:
 
 @dataclass(frozen=True)
 class Near:
-    """A recorded question near to the one that is asked."""
+    """A judgement for a recorded question near to the one that is asked.
+
+    `words`, `meaning`: how much better its document suits the recorded question than the one that is asked, by its
+    words and by the cosine, -2 … 2. What suits the recorded one better may be right for it alone.
+    """
 
     playbook: Playbook
     distance: float
+    words: float = 0.0
+    meaning: float = 0.0
 
 
 @dataclass(frozen=True)

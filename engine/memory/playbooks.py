@@ -13,7 +13,7 @@ from engine import duck
 from engine.access.profiles import Profile
 from engine.errors import Invalid, LakehouseError, NotFound
 from engine.memory.admission import Admission, Given
-from engine.memory.evidence import Evidence
+from engine.memory.evidence import Asked, Evidence
 from engine.memory.fit import Fit
 from engine.memory.playbook import BOOST_DISTANCE, NEAREST, Near, Playbook, playbook_id, same_role
 from engine.memory.policy import SAYS_NOTHING, UNDECIDED, Policy
@@ -113,13 +113,13 @@ class Playbooks:
 
     def recall(
         self,
-        question: Vector,
+        asked: Asked,
         generations: Sequence[Generation],
         role: str | None,
         wanted: Container[Key],
         without: str | None = None,
     ) -> Memory:
-        """What is recorded near to `question` (unit length) about `wanted` documents, for the robust mode.
+        """What is recorded near to a question about `wanted` documents, for the robust mode.
 
         `generations`: what is searched, all of one model. `without`: a recorded question to leave out.
         """
@@ -129,11 +129,12 @@ class Playbooks:
             if not self._loaded() or not generations:
                 return Memory([], {})
             evidence = self._evidence.get(generations[0].manifest.model_sha256)
-            near = evidence.near(question, role, wanted, without) if evidence else []
+            near = evidence.near(asked.vector, role, wanted, without) if evidence else []
             near = [one for one in near if self._policy.applies(one.playbook)]
             if evidence is None or not near:
                 return Memory([], {})
             corpora = {one.playbook.corpus for one in near}
+            near = evidence.compared(near, asked, generations)
             near = self._policy.faded(near, evidence.failures, UNDECIDED)
             return Memory(near, evidence.fits(one for one in generations if one.corpus in corpora))
 

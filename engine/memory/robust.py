@@ -1,24 +1,33 @@
 """The robust mode: outcomes move a ranking by log odds, as far as they are believed.
 
 The place of a document in the ranking without memory is the anchor: its log odds are −β ln rank. Judgements of near
-questions add to them (`fit.gain`), so that a document of rank r comes to stand at r · e^(−gain/β). Nothing is brought
-in that the search had not found, and where nothing is added the score stays as it was.
+questions add to them (`fit.gain`), each for itself, so that a document of rank r comes to stand at r · e^(−added/β).
+Nothing is brought in that the search had not found, and where nothing is added the score stays as it was.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from engine.memory.fit import Fit, Floats, gain
+from engine.memory.fit import Fit, Floats, Pairs, gain
 from engine.memory.playbook import Near
 from engine.search.fusion import Key
 
 ANCHOR = 2.5  # β: the greater, the less an outcome moves
-FIRSTHAND = 2.5 / 1.5  # what an outcome of the very question counts: how steeply right answers fall with rank is known
+FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outweighs what near ones say of others
 SAME = 1e-4  # distance up to which a recorded question is the one that is asked
+FOR, AGAINST = 0.6, 0.4  # relatedness of questions up to which a judgement counts nothing: harm weighs more than help
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
+
+
+class Voice(NamedTuple):
+    """An outcome and the log odds that it adds to its document."""
+
+    near: Near
+    log_odds: float
 
 
 @dataclass(frozen=True)
@@ -27,11 +36,11 @@ class Shift:
 
     added: float
     factor: float
-    sources: tuple[Near, ...]
+    voices: tuple[Voice, ...]
 
     def explained(self) -> dict[str, object]:
         """The shift as a part of `_explain`, with the outcomes that say most, first."""
-        first = self.sources[0]
+        first = self.voices[0].near
         return {
             "playbook_id": first.playbook.playbook_id,
             "query": first.playbook.query,
@@ -40,61 +49,60 @@ class Shift:
             "log_odds": round(self.added, 6),
             "outcomes": [
                 {
-                    "playbook_id": one.playbook.playbook_id,
-                    "query": one.playbook.query,
-                    "score": one.playbook.score,
-                    "query_distance": round(one.distance, 6),
+                    "playbook_id": near.playbook.playbook_id,
+                    "query": near.playbook.query,
+                    "score": near.playbook.score,
+                    "query_distance": round(near.distance, 6),
+                    "log_odds": round(log_odds, 6),
                 }
-                for one in self.sources[:NAMED]
+                for near, log_odds in self.voices[:NAMED]
             ],
         }
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """The log odds that outcomes add to a document, and the outcomes that speak for it, nearest first."""
+    """The log odds that outcomes add to a document, and the outcomes that say so, those that say most first."""
 
     added: float
-    sources: tuple[Near, ...]
+    voices: tuple[Voice, ...]
 
 
 def weigh(near: Sequence[Near], fits: Mapping[str, Fit]) -> dict[Key, Weighed]:
-    """What judgements of near questions add to each document.
-
-    The nearest question says how far they count; the others agree or disagree, each by its relatedness to the nearest.
-    """
+    """What judgements of near questions add to each document: the sum of what each one says."""
     by_corpus: dict[str, list[Near]] = {}
     for one in sorted(near, key=lambda one: (one.distance, one.playbook.playbook_id)):
         by_corpus.setdefault(one.playbook.corpus, []).append(one)
-    weighed: dict[Key, Weighed] = {}
+    voices: dict[Key, list[Voice]] = {}
     for corpus, judged in by_corpus.items():
-        weighed |= _weigh(judged, fits[corpus])
+        for one, said in zip(judged, said_by(judged, fits[corpus]).tolist(), strict=True):
+            voices.setdefault(one.playbook.key, []).append(Voice(one, said))
+    weighed = {}
+    for key, heard in voices.items():
+        added = sum(voice.log_odds for voice in heard)
+        if abs(added) > LEAST:
+            speaking = [voice for voice in heard if voice.log_odds * added > 0]
+            weighed[key] = Weighed(added, tuple(sorted(speaking, key=lambda voice: -abs(voice.log_odds))))
     return weighed
 
 
-def _weigh(judged: Sequence[Near], fit: Fit) -> dict[Key, Weighed]:
-    numbers: dict[Key, int] = {}
-    of = np.array([numbers.setdefault(one.playbook.key, len(numbers)) for one in judged], np.int64)
-    related = fit.relatedness(np.array([1 - one.distance for one in judged]))
+def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
+    """The log odds that each judgement adds to its document: float64 [judged].
+
+    A judgement counts as far as its question is related to the one that is asked, beyond FOR or AGAINST. One of the
+    very question is related for certain.
+    """
     leanings = np.array([2 * one.playbook.score - 1 for one in judged])
-    most = np.zeros(len(numbers))
-    np.maximum.at(most, of, related)
-    agreement: Floats = np.bincount(of, related / np.maximum(most[of], 1e-9) * leanings, len(numbers)).astype(
-        np.float64
-    )
-    added = gain(fit.above_ground(most), fit.sureness() * agreement, fit.share)
-    own = np.array([one.distance <= SAME for one in judged])
-    added[np.unique(of[own])] *= FIRSTHAND
-    added = added.tolist()
-    speaking: dict[Key, list[Near]] = {key: [] for key in numbers}
-    for one, leaning, number in zip(judged, leanings.tolist(), of.tolist(), strict=True):
-        if leaning * added[number] > 0:
-            speaking[one.playbook.key].append(one)
-    return {
-        key: Weighed(added[number], tuple(speaking[key]))
-        for key, number in numbers.items()
-        if abs(added[number]) > LEAST
-    }
+    distances = np.array([one.distance for one in judged])
+    pairs = Pairs(1 - distances, np.array([one.words for one in judged]), np.array([one.meaning for one in judged]))
+    related = fit.above_ground(fit.relatedness(fit.likeness(pairs, leanings)))
+    least = np.where(leanings > 0, FOR, AGAINST)
+    believed = np.clip((related - least) / (1 - least), 0.0, 1.0)
+    own = distances <= SAME
+    believed[own] = 1.0
+    said = gain(believed, fit.sureness() * leanings, fit.share)
+    said[own] *= FIRSTHAND
+    return said
 
 
 def moved(scores: Mapping[Key, float], added: Mapping[Key, float]) -> dict[Key, float]:

@@ -8,101 +8,79 @@ else to say.
 
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.search.fusion import counted, grouped
+from engine.search.lists import Floats, Lists, Marks
+from engine.search.prints import VECTORS, WORDS, Prints
 from engine.search.segment import Segment
-from engine.search.vectors.protocol import Mask, Rows, Vectors
+from engine.search.vectors.protocol import Mask, Rows
 
 if TYPE_CHECKING:
     from engine.search.generation import Generation
 
 SHARE, FEWEST = 0.05, 10  # a text of more documents, by share and by number, is boilerplate
-SEED = 20263
-Marks = NDArray[np.int64]
-Scores = NDArray[np.floating]
 
 _boilerplate: "WeakKeyDictionary[Generation, list[Mask | None]]" = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def marks(texts: Marks, scores: Scores, spelt: "Spelt") -> Marks:
-    """A number for each text of a list, equal for those that say the same: int64 [texts].
+def marks(lists: Lists, spelt: "Spelt") -> Marks:
+    """A number for each row of some lists, equal for rows of one question that say the same: int64 [rows].
 
-    `texts`: their numbers by digest. `spelt`: looks at the chunks at some positions of the list.
+    Those of `lists` are by digest; `spelt` knows the chunks.
     """
-    order = np.argsort(scores)
-    tied = (np.diff(scores[order]) == 0) & (np.diff(texts[order]) != 0)
-    if not tied.any():
+    question, texts = lists.question, lists.text
+    beside = tied(question, lists.score) & (texts[1:] != texts[:-1])
+    if not beside.any():
         return texts
-    at = np.flatnonzero(np.append(tied, False) | np.append(False, tied))  # beside another text with the same score
-    looked = np.sort(order[at])
-    alike = _alike(texts[looked], _prints(spelt.vectors(looked)))
-    if not alike:
+    looked = _either(beside).nonzero()[0]  # beside another text with the same score
+    prints = spelt.prints(lists.chunk[looked], VECTORS)
+    order = np.lexsort((texts[looked], prints, question[looked]))
+    prints, looked = prints[order], looked[order]
+    same = (prints[1:] == prints[:-1]) & (texts[looked[1:]] != texts[looked[:-1]])
+    same &= question[looked[1:]] == question[looked[:-1]]
+    if not same.any():
         return texts
+    leader, _ = grouped(question, texts)
+    anew = np.isin(leader, leader[looked[_either(same)]])
     found = texts.copy()
-    for position in np.flatnonzero([text in alike for text in texts.tolist()]).tolist():
-        found[position] = mark(spelt.content(position))
+    found[anew] = spelt.prints(lists.chunk[anew], WORDS)
     return found
 
 
-def _alike(texts: Marks, prints: Marks) -> set[int]:
-    """Those of the texts whose vector another text has, too."""
-    order = np.lexsort((texts, prints))
-    same = np.flatnonzero((np.diff(prints[order]) == 0) & (np.diff(texts[order]) != 0))
-    return {*texts[order[same]].tolist(), *texts[order[same + 1]].tolist()}
+def tied(question: Rows, scores: Floats) -> Mask:
+    """Whether each row but the last has the score of the next one, for the same question; the best stand first."""
+    found: Mask = (scores[1:] == scores[:-1]) & (question[1:] == question[:-1])
+    return found
+
+
+def _either(pairs: Mask) -> Mask:
+    """The rows of which a pair of neighbours is marked."""
+    found = np.zeros(len(pairs) + 1, np.bool_)
+    found[:-1] = pairs
+    found[1:] |= pairs
+    return found
 
 
 class Spelt(Protocol):
-    """The chunks of a list, by position."""
+    """The chunks of some lists, by number."""
 
-    def vectors(self, at: Rows) -> Vectors:
-        """The vectors of some, ascending."""
-
-    def content(self, at: int) -> str:
-        """The text of one."""
+    def prints(self, chunks: Rows, kind: Prints) -> Rows:
+        """Numbers for some of them."""
 
 
-def _prints(vectors: Vectors) -> Marks:
-    """A number for each vector, equal for equal ones: the bits of its product with a vector of chance."""
-    found: Marks = np.vecdot(vectors.astype(np.float64), _chance(vectors.shape[1])).view(np.int64)
-    return found
-
-
-@lru_cache(8)
-def _chance(dimension: int) -> NDArray[np.float64]:
-    return np.random.default_rng(SEED).standard_normal(dimension)
-
-
-def mark(text: str) -> int:
-    """A number other than 0, equal for texts that differ in case and white space only; good within this process."""
-    return hash(" ".join(text.casefold().split())) or 1
-
-
-def different(texts: Marks) -> int:
-    """How many different texts there are."""
-    return len(set(texts.tolist()))
-
-
-def varied(texts: Marks, depth: int) -> Rows:
-    """Positions in a list of texts, best first, that stand before its `depth`-th different text ends.
+def varied(question: Rows, texts: Marks, depth: int) -> Mask:
+    """Which rows, best first for each question, stand before the `depth`-th different text of it ends.
 
     Of each text at most `depth` copies.
     """
-    chosen: list[int] = []
-    taken: dict[int, int] = {}
-    for position, number in enumerate(texts.tolist()):
-        copies = taken.get(number, 0)
-        if not copies and len(taken) == depth:
-            break
-        taken[number] = copies + 1
-        if copies < depth:
-            chosen.append(position)
-    return np.array(chosen, np.int64)
+    _, before = grouped(question, texts)
+    kept: Mask = (counted(question, before == 0) <= depth) & (before < depth)
+    return kept
 
 
 def boilerplate(generation: "Generation") -> list[Mask | None]:

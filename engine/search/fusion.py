@@ -2,11 +2,20 @@
 
 Dense lists of several corpora are merged by raw cosine (same model), BM25 lists by a score with global statistics; then
 one reciprocal rank fusion joins the two (Cormack, Clarke, Büttcher 2009: score = Σ weight / (k + rank)).
+
+Lists of many questions are flat: an array for each fact, one row for each document that a question found. What tells
+questions and texts apart are numbers; `order` rises with (corpus, id), so that equal scores have one order.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 class Key(NamedTuple):
@@ -16,40 +25,60 @@ class Key(NamedTuple):
     id: str
 
 
-NONE: Mapping[Key, int] = MappingProxyType({})
+def starts(numbers: Rows) -> Rows:
+    """Where runs of equal numbers begin."""
+    return _begins(numbers).nonzero()[0]
 
 
-def ranked(scores: Mapping[Key, float], depth: int, texts: Mapping[Key, int] = NONE) -> dict[Key, int]:
-    """Rank (1 = best) of the best `depth` keys; equal scores by (corpus, id).
-
-    `texts`: the text of those keys that have it in common with others; they share the rank of the best of them.
-    """
-    order = sorted(scores, key=lambda key: (-scores[key], key))
-    if not texts:
-        return {key: position for position, key in enumerate(order[:depth], 1)}
-    ranks: dict[Key, int] = {}
-    of_text: dict[int, int] = {}
-    last = 0
-    for key in order:
-        text = texts.get(key)
-        if text is not None and text in of_text:
-            ranks[key] = of_text[text]
-        elif last < depth:
-            last += 1
-            ranks[key] = last
-            if text is not None:
-                of_text[text] = last
-    return ranks
+def _begins(*numbers: Rows) -> Mask:
+    """Whether each row differs from the one before it."""
+    found = np.zeros(len(numbers[0]), np.bool_)
+    found[:1] = True
+    for column in numbers:
+        found[1:] |= column[1:] != column[:-1]
+    return found
 
 
-def reciprocal_ranks(lists: Sequence[tuple[Mapping[Key, int], float]], rrf_k: int) -> dict[Key, float]:
-    """Fuse ranked lists, each with its weight: Σ weight / (rrf_k + rank)."""
-    fused: dict[Key, float] = {}
-    for ranks, weight in lists:
+def grouped(*numbers: Rows) -> tuple[Rows, Rows]:
+    """For each row the position of the first row with the same numbers, and how many of these stand before it."""
+    order = np.lexsort(numbers[::-1])
+    begins = _begins(*(column[order] for column in numbers))
+    first = begins.nonzero()[0]
+    group = begins.cumsum() - 1
+    leader, before = np.empty_like(order), np.empty_like(order)
+    leader[order] = order[first][group]
+    before[order] = np.arange(len(order)) - first[group]
+    return leader, before
+
+
+def counted(question: Rows, flags: Mask) -> Rows:
+    """For each row how many flags its question has up to it, itself included; the rows of a question stand together."""
+    running, begins = flags.cumsum(), _begins(question)
+    first = begins.nonzero()[0]
+    found: Rows = running - (running - flags)[first][begins.cumsum() - 1]
+    return found
+
+
+def ranks(question: Rows, scores: Floats, order: Rows, texts: Rows, depth: int) -> Rows:
+    """Rank (1 = best) of the `depth` best texts of each question, 0 for others; rows with one text share a rank."""
+    if not len(question):
+        return question
+    at = np.lexsort((order, -scores, question))
+    leader, before = grouped(question[at], texts[at])
+    rank = counted(question[at], before == 0)[leader]
+    found = np.empty_like(rank)
+    found[at] = np.where(rank <= depth, rank, 0)
+    return found
+
+
+def reciprocal_ranks(lists: Sequence[tuple[Rows, float]], rrf_k: int) -> tuple[Floats, Mask]:
+    """Fuse ranks (0: not in a list), each list with its weight: Σ weight / (rrf_k + rank), and which rows have one."""
+    scores, scored = np.zeros(len(lists[0][0])), np.zeros(len(lists[0][0]), np.bool_)
+    for rank, weight in lists:
         if weight:
-            for key, rank in ranks.items():
-                fused[key] = fused.get(key, 0.0) + weight / (rrf_k + rank)
-    return fused
+            scores += np.where(rank > 0, weight / (rrf_k + rank), 0.0)
+            scored |= rank > 0
+    return scores, scored
 
 
 def list_weights(alpha: float | None) -> tuple[float, float]:
@@ -57,39 +86,39 @@ def list_weights(alpha: float | None) -> tuple[float, float]:
     return (1.0, 1.0) if alpha is None else (2 * alpha, 2 * (1 - alpha))
 
 
-def top(
-    scores: Mapping[Key, float],
-    k: int,
-    per_corpus: int | None = None,
-    texts: Mapping[Key, int] = NONE,
-    late: Collection[Key] = (),
-) -> list[Key]:
-    """The best `k` keys, at most `per_corpus` of one corpus; equal scores by (corpus, id).
+class Ranked(NamedTuple):
+    """Scored documents of many questions."""
 
-    Keys with the text (`texts`) of a better one, and those that are `late`, come after all others.
+    question: Rows
+    score: Floats
+    order: Rows
+    corpus: Rows
+    text: Rows  # equal for documents that say the same
+    late: Mask  # found by nothing but boilerplate
+
+
+class Top(NamedTuple):
+    """The best rows, by question and best first, and what stands behind them with the same text."""
+
+    rows: Rows
+    leader: Rows  # the best row with the same text; itself for what is late
+    copies: Rows  # how many rows have that text beside the best
+
+
+def top(ranked: Ranked, k: int, per_corpus: int | None = None) -> Top:
+    """The best `k` rows of each question, at most `per_corpus` of one corpus; equal scores by (corpus, id).
+
+    Rows with the text of a better one, and those that are late, come after all others.
     """
-    order = sorted(scores, key=lambda key: (-scores[key], key))
-    if texts or late:
-        order = _new_first(order, texts, late)
-    if per_corpus is None:
-        return order[:k]
-    chosen: list[Key] = []
-    taken: dict[str, int] = {}
-    for key in order:
-        if len(chosen) == k:
-            break
-        if taken.get(key.corpus, 0) < per_corpus:
-            taken[key.corpus] = taken.get(key.corpus, 0) + 1
-            chosen.append(key)
-    return chosen
-
-
-def _new_first(order: Sequence[Key], texts: Mapping[Key, int], late: Collection[Key]) -> list[Key]:
-    new: list[Key] = []
-    behind: list[Key] = []
-    seen: set[int | None] = set()
-    for key in order:
-        text = texts.get(key)
-        (behind if key in late or (text is not None and text in seen) else new).append(key)
-        seen.add(text)
-    return new + behind
+    at = np.lexsort((ranked.order, -ranked.score, ranked.question))
+    question, text, late = ranked.question[at], ranked.text[at], ranked.late[at]
+    leader, before = grouped(question, text, late.astype(np.int64))
+    copies = np.bincount(leader, minlength=len(at))[leader] - 1
+    if late.any():
+        leader, copies = np.where(late, np.arange(len(at)), leader), np.where(late, 0, copies)
+    chosen = np.lexsort((late | (before > 0), question))
+    if per_corpus is not None:
+        _, before = grouped(question[chosen], ranked.corpus[at[chosen]])
+        chosen = chosen[before < per_corpus]
+    chosen = chosen[counted(question[chosen], np.ones(len(chosen), np.bool_)) <= k]
+    return Top(at[chosen], at[leader[chosen]], copies[chosen])

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 
 from engine.access.profiles import Profile
 from engine.errors import Invalid, TimedOut, nearest
-from engine.search import filters, retrieval
+from engine.memory.evidence import Asked
+from engine.search import columns, filters, retrieval
+from engine.search.columns import Columns
+from engine.search.entries import Entries, joined
 from engine.search.fusion import Key
 from engine.search.generation import Generation
+from engine.search.lists import NOTHING
 from engine.search.metadata import Metadata
-from engine.search.ranking import Ranking, rank, rows
+from engine.search.ranking import Ranking, rank_all
 from engine.search.recollection import believe, remember
 from engine.search.request import Question, Request
-from engine.search.retrieval import Found, How, Scope, Shown
+from engine.search.retrieval import How, Scope, Shown
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -30,14 +34,14 @@ TOGETHER = 256  # questions that are compared at a time: so many share the readi
 
 def search(
     lake: "Lake", questions: Sequence[Question], request: Request, reach: Profile, cancelled: Cancelled = None
-) -> list[list[dict[str, object]]]:
-    """Answer each question with its rows, best first, in the columns that every search function has.
+) -> list[Columns]:
+    """Answer the questions, some at a time; the rows of each question stand together, best first.
 
     `reach`: who asks; only what it sees can be found. Raises TimedOut soon after `cancelled` becomes true.
     """
     one = _Search(lake, questions, request, reach, cancelled)
     metadata = Metadata(lake, one.scope)
-    return [rows(one.scope, ranking, request, metadata) for ranking in one.rankings()]
+    return [one.answers(start, metadata) for start in range(0, len(questions), TOGETHER)]
 
 
 def ranked(
@@ -45,7 +49,7 @@ def ranked(
 ) -> tuple[Scope, Ranking]:
     """What is searched, and the ranking of one question in it, memory included."""
     one = _Search(lake, [question], request, reach, cancelled)
-    return one.scope, next(one.rankings())
+    return one.scope, next(one.rankings(one.entries(0), 0))
 
 
 class _Search:
@@ -63,34 +67,51 @@ class _Search:
         self._sitting = lake.judge.sitting(cancelled)
         self._depth = request.k if request.method == "vector" else max(request.depth, request.k)
 
-    def rankings(self) -> Iterator[Ranking]:
-        """The ranking of each question."""
-        how = How(self._request.exact, self._request.ef)
-        for start in range(0, len(self._questions), TOGETHER):
-            questions = self._questions[start : start + TOGETHER]
-            if self._vectors is None:
-                for question in questions:
-                    yield self._ranking(question, None, {})
-                continue
-            vectors = self._vectors[start : start + TOGETHER]
-            dense = retrieval.dense(self.scope, vectors, self._depth, how)
-            for question, vector, found in zip(questions, vectors, dense, strict=True):
-                yield self._ranking(question, vector, found)
-
-    def _ranking(self, question: Question, vector: NDArray[np.float32] | None, dense: Found) -> Ranking:
+    def _check(self) -> None:
         if self._cancelled and self._cancelled():
             raise TimedOut
+
+    def answers(self, start: int, metadata: Metadata) -> Columns:
+        """The answers to the questions from one on, as many as share a comparison."""
+        entries = self.entries(start)
+        remembering = self._vectors is not None and self._request.playbook != "off"
+        rankings = self.rankings(entries, start) if remembering else ()
+        moved = {at: one for at, one in enumerate(rankings) if one.is_moved}
+        if moved:
+            others = entries.at(~np.isin(entries.question, list(moved)))
+            entries = joined([others, *(one.settled() for one in moved.values())])
+        questions = len(self._questions[start : start + TOGETHER])
+        return columns.answers(self.scope, entries, questions, self._request, metadata, moved)
+
+    def entries(self, start: int) -> Entries:
+        """What those questions found, without memory."""
+        self._check()
+        request, dense, vectors = self._request, NOTHING, None
+        questions = self._questions[start : start + TOGETHER]
+        if self._vectors is not None:
+            vectors = self._vectors[start : start + TOGETHER]
+            dense = retrieval.by_vectors(self.scope, vectors, self._depth, How(request.exact, request.ef))
+        words = [one if isinstance(one, str) and request.method != "vector" else None for one in questions]
+        return rank_all(self.scope, dense, words, vectors, request, self._depth, self._check)
+
+    def rankings(self, entries: Entries, start: int) -> Iterator[Ranking]:
+        """The ranking of each of those questions, with memory as far as that is asked for."""
         request, playbooks = self._request, self._lake.playbooks
-        words = question if isinstance(question, str) and request.method != "vector" else None
-        ranking = rank(self.scope, dense, words, vector, request, self._depth)
-        judge = self._sitting.about(question) if self._sitting else None
-        if vector is not None and request.playbook == "classic":
-            shows = _shows(self._lake, self.scope, self._reach)
-            remember(self.scope, ranking, playbooks.near(vector, self._model, request.role, shows), request, judge)
-        if vector is not None and request.playbook == "robust":
-            wanted = self._lake.switches.remembered(ranking.scores)
-            believe(ranking, playbooks.recall(vector, self.scope.generations, request.role, wanted), request, judge)
-        return ranking
+        questions = self._questions[start : start + TOGETHER]
+        ends = np.searchsorted(entries.question, np.arange(len(questions) + 1)).tolist()
+        for at, question in enumerate(questions):
+            self._check()
+            ranking = Ranking(self.scope, entries.at(slice(ends[at], ends[at + 1])), at)
+            judge = self._sitting.about(question) if self._sitting else None
+            vector = None if self._vectors is None else self._vectors[start + at]
+            if vector is not None and request.playbook == "classic":
+                shows = _shows(self._lake, self.scope, self._reach)
+                remember(self.scope, ranking, playbooks.near(vector, self._model, request.role, shows), request, judge)
+            if vector is not None and request.playbook == "robust":
+                wanted = self._lake.switches.remembered(ranking.found)
+                asked = Asked(vector, question if isinstance(question, str) else None)
+                believe(ranking, playbooks.recall(asked, self.scope.generations, request.role, wanted), request, judge)
+            yield ranking
 
 
 def scope_of(lake: "Lake", request: Request, reach: Profile) -> Scope:

@@ -6,7 +6,10 @@ import numpy as np
 
 from engine import duck
 from engine.search import filters
-from engine.search.retrieval import Place, Scope
+from engine.search.generation import Generation
+from engine.search.retrieval import Scope
+from engine.search.segment import Segment
+from engine.search.vectors.protocol import Rows
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -19,17 +22,30 @@ class Metadata:
         """`scope` knows which corpora are shown in part."""
         self._lake, self._scope = lake, scope
 
-    def of(self, place: Place) -> str:
-        """The metadata of the document there."""
-        shown = self._scope.shown.get(place.generation.corpus)
-        if shown is None or (shown.grant.columns is None and not shown.grant.masks):
-            return place.segment.metadata(place.document)
-        names = filters.columns(place.generation, shown.grant)
+    def of(self, documents: Rows) -> list[str]:
+        """The metadata of some documents, by their numbers in the scope."""
+        numbering = self._scope.numbering
+        partly = [number for number, corpus in enumerate(numbering.corpora) if self._is_shown_in_part(corpus)]
+        if not partly:
+            return numbering.metadata(documents)
+        in_part = np.isin(numbering.corpus(documents), partly)
+        found = np.empty(len(documents), np.object_)
+        found[~in_part] = numbering.metadata(documents[~in_part])
+        found[in_part] = [self._shown(*numbering.document(number)) for number in documents[in_part].tolist()]
+        return list(found)
+
+    def _is_shown_in_part(self, corpus: str) -> bool:
+        shown = self._scope.shown.get(corpus)
+        return shown is not None and (shown.grant.columns is not None or bool(shown.grant.masks))
+
+    def _shown(self, generation: Generation, segment: Segment, document: int) -> str:
+        grant = self._scope.shown[generation.corpus].grant
+        names = filters.columns(generation, grant)
         packed = ", ".join(f"{duck.identifier(name)} := {duck.identifier(name)}" for name in names)
         if not packed:
             return "{}"
         with self._lake.cursor() as cursor:
-            row = np.array([place.document], np.int64)
-            with filters.registered(cursor, place.segment, row, shown.grant, self._lake.mask_key) as relation:
+            row = np.array([document], np.int64)
+            with filters.registered(cursor, segment, row, grant, self._lake.mask_key) as relation:
                 found = duck.table(cursor, f"select to_json(struct_pack({packed}))::varchar from {relation}")
         return str(found.column(0)[0].as_py())

@@ -1,41 +1,186 @@
-"""The ranking of one question: lists fused, copies folded, the order of its rows, and what each stage gave to them."""
+"""Rankings: the lists of questions fused to scores, and what one question has, by document, for memory to change."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.memory.judge import Verdict
 from engine.memory.playbook import Move
 from engine.memory.robust import Shift
-from engine.search import fusion, hybrid, retrieval
+from engine.search import columns, fusion, hybrid, retrieval
+from engine.search.entries import Entries, blank, joined, listed
 from engine.search.fusion import Key
-from engine.search.hybrid import Nearness
+from engine.search.hybrid import Candidates, Nearness
+from engine.search.lists import NOTHING, Floats, Found, Hit, Lists
 from engine.search.metadata import Metadata
+from engine.search.numbering import Place
 from engine.search.request import RRF_K, Request
-from engine.search.retrieval import Found, Hit, Place, Scope, shared
+from engine.search.retrieval import Scope
+from engine.search.vectors.protocol import Mask, Vector, Vectors
 
 
-@dataclass
+def rank_all(
+    scope: Scope,
+    dense: Lists,
+    words: Sequence[str | None],
+    vectors: Vectors | None,
+    request: Request,
+    depth: int,
+    check: Callable[[], None] = lambda: None,
+) -> Entries:
+    """The fused rankings of some questions, without memory.
+
+    `words`, `vectors` (float32 [n, dimension]): what each asks with, where it does; `dense`: what its vector found.
+    `check`, which may raise to stop, is called now and then.
+    """
+    asking = np.array([at for at, one in enumerate(words) if one is not None], np.int64)
+    found = retrieval.by_words(scope, [one for one in words if one is not None], depth, check)
+    text, late = (one._replace(question=asking[one.question]) for one in (found.found, found.late))
+    ceiling = np.zeros(len(words))
+    ceiling[asking] = found.ceiling
+    entries = listed(scope.numbering, dense, text, late if request.method == "text" else NOTHING, depth)
+    in_dense, in_text = entries.dense_rank > 0, entries.text_rank > 0
+    known = np.where(in_dense, entries.cosine, np.nan)  # cosines with the question as it was asked
+    if request.method == "vector":
+        entries.score[in_dense] = entries.cosine[in_dense]
+    elif request.method == "text":
+        entries.score[in_text] = entries.bm25[in_text]
+    else:
+        by_scores = np.zeros(len(words), np.bool_)
+        by_scores[asking] = request.rrf_k is None
+        fused = by_scores[entries.question]
+        _fuse_ranks(entries, ~fused, request)
+        if vectors is not None and fused.any():
+            _fuse_scores(scope, entries, fused, ceiling, vectors, request.alpha, known)
+    if vectors is not None:
+        _measure(scope, entries, known, vectors)
+    return _weighted(scope, entries, request)
+
+
+def _fuse_ranks(entries: Entries, rows: Mask, request: Request) -> None:
+    by_vector, by_text = fusion.list_weights(request.alpha)
+    lists = [(entries.dense_rank, by_vector), (entries.text_rank, by_text)]
+    scores, scored = fusion.reciprocal_ranks(lists, request.rrf_k or RRF_K)
+    entries.score[:] = np.where(scored & rows, scores, np.nan)
+
+
+def _fuse_scores(
+    scope: Scope, entries: Entries, rows: Mask, ceiling: Floats, vectors: Vectors, given: float | None, known: Floats
+) -> None:
+    """Give some rows the scores of `hybrid`, and put their cosines with the question as it was asked into `known`."""
+    alpha = hybrid.EQUAL if given is None else given
+    by_vector = rows & (entries.dense_rank > 0) & (alpha > 0)
+    by_text = rows & (entries.text_rank > 0) & (alpha < 1)
+    at = np.flatnonzero(by_vector | by_text)
+    one = entries.at(at)
+    greatest = ceiling[one.question]
+    has_words = by_text[at] & (greatest > 0)
+    words = np.where(has_words, one.bm25, 0.0) / np.where(has_words, greatest, 1.0)
+    chunk = np.where(by_vector[at], one.chunk, one.lexical)
+    asked, near = hybrid.compare(Candidates(one.question, one.order, chunk, words), vectors, alpha, scope.numbering)
+    known[rows], known[at] = np.nan, asked
+    entries.near[at], entries.words[at] = near, words
+    entries.score[at] = hybrid.scores(near, words, alpha)
+
+
+def _measure(scope: Scope, entries: Entries, known: Floats, vectors: Vectors) -> None:
+    """1 − cosine with the question as it was asked, of every document that has a score; some cosines are known."""
+    scored = ~np.isnan(entries.score)
+    others = np.flatnonzero(scored & np.isnan(known))
+    if len(others):
+        known[others] = retrieval.cosines(scope.numbering, entries.question[others], entries.chunk[others], vectors)
+    entries.distance[scored] = 1 - known[scored]
+
+
+def _weighted(scope: Scope, entries: Entries, request: Request) -> Entries:
+    if request.weights:
+        weights = dict(request.weights)
+        of_corpus = np.array([weights.get(corpus, 1.0) for corpus in scope.numbering.corpora])
+        of_corpus = of_corpus[scope.numbering.corpus(entries.document)]
+        entries.score[:] = np.where(of_corpus == 0, np.nan, entries.score * of_corpus)
+    return entries
+
+
+def rank(
+    scope: Scope, dense: Found, words: str | None, vector: Vector | None, request: Request, depth: int
+) -> "Ranking":
+    """The fused ranking of one question, without memory."""
+    vectors = None if vector is None else vector[np.newaxis]
+    return Ranking(scope, rank_all(scope, dense.lists, [words], vectors, request, depth))
+
+
+def rows(scope: Scope, ranking: "Ranking", request: Request, metadata: Metadata) -> list[dict[str, object]]:
+    """The rows of the answer to one question."""
+    answer = columns.answers(scope, ranking.settled(), 1, request, metadata, {0: ranking})
+    return answer.rows()
+
+
 class Ranking:
-    """One question on its way through the stages."""
+    """What one question found, by document. Memory may give other scores to it, and bring documents in."""
 
-    dense: Found = field(default_factory=dict)
-    text: Found = field(default_factory=dict)
-    near: dict[Key, Nearness] = field(default_factory=dict)  # where scores were fused
-    scores: dict[Key, float] = field(default_factory=dict)
-    distances: dict[Key, float] = field(default_factory=dict)
-    moves: dict[Key, Move | Shift] = field(default_factory=dict)
-    dense_ranks: dict[Key, int] = field(default_factory=dict)
-    text_ranks: dict[Key, int] = field(default_factory=dict)
-    verdicts: dict[Key, Verdict] = field(default_factory=dict)  # of the judge, where there is one
-    late: frozenset[Key] = frozenset()  # found by nothing but boilerplate
+    def __init__(self, scope: Scope, entries: Entries, question: int = 0) -> None:
+        """`entries`: those of the question; `question`: its position in the batch."""
+        self._scope, self._entries, self._question = scope, entries, question
+        self.moves: dict[Key, Move | Shift] = {}
+        self.verdicts: dict[Key, Verdict] = {}  # of the judge, where there is one
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether memory has changed anything, or the judge was asked."""
+        return bool(self.moves or self.verdicts)
+
+    @cached_property
+    def _keys(self) -> list[Key]:
+        return self._scope.numbering.keys(self._entries.document)
+
+    def _known(self, column: Floats) -> dict[Key, float]:
+        values = column.tolist()
+        return {key: value for key, value in zip(self._keys, values, strict=True) if value == value}  # not NaN
+
+    @cached_property
+    def scores(self) -> dict[Key, float]:
+        """The scores of those that can be in the answer."""
+        return self._known(self._entries.score)
+
+    @cached_property
+    def distances(self) -> dict[Key, float]:
+        """1 − cosine with the question, where that is known."""
+        return self._known(self._entries.distance)
+
+    @property
+    def found(self) -> Collection[Key]:
+        """The documents that have a score. They are called by name when somebody looks: most questions are not."""
+        return _Scored(self)
+
+    @cached_property
+    def near(self) -> dict[Key, Nearness]:
+        """What their scores were made of, where scores were fused."""
+        pairs = map(Nearness, self._entries.near.tolist(), self._entries.words.tolist())
+        return {key: near for key, near in zip(self._keys, pairs, strict=True) if near.cosine == near.cosine}
+
+    @cached_property
+    def dense_ranks(self) -> dict[Key, int]:
+        """The ranks in the dense list."""
+        return {key: rank for key, rank in zip(self._keys, self._entries.dense_rank.tolist(), strict=True) if rank}
+
+    @cached_property
+    def dense(self) -> dict[Key, Hit]:
+        """The dense list."""
+        return {key: self._hit(key, cosine) for key, cosine in self._known(self._entries.cosine).items()}
+
+    @cached_property
+    def _rows(self) -> dict[Key, int]:
+        return {key: at for at, key in enumerate(self._keys)}
+
+    def _hit(self, key: Key, score: float) -> Hit:
+        at = self._rows[key]
+        place = self._scope.numbering.place(int(self._entries.chunk[at]))
+        return Hit(score, place, int(self._entries.text[at]))
 
     def hit(self, key: Key) -> Hit:
         """The chunk that represents a document: the best by cosine, else by words."""
-        return self.dense.get(key) or self.text[key]
+        return self.dense.get(key) or self._hit(key, float(self._entries.bm25[self._rows[key]]))
 
     def place(self, key: Key) -> Place:
         """Where that chunk stands."""
@@ -53,132 +198,49 @@ class Ranking:
 
         What says the same as a better one, and what only boilerplate found, comes after everything else.
         """
-        return fusion.top(scores, k, per_corpus, self.copies(scores), self.late)
+        entries = self._with(scores, {})
+        keys = self._scope.numbering.keys(entries.document)
+        return [keys[at] for at in columns.best(self._scope.numbering, entries, k, per_corpus).rows.tolist()]
 
-    def copies(self, scores: Mapping[Key, float]) -> dict[Key, int]:
-        """Those documents that are found by a text that another one has too, each with the number of the text."""
-        hits = self.text | self.dense
-        return shared({key: hits[key] for key in scores if key not in self.late})
+    def settled(self) -> Entries:
+        """The entries with the scores and distances that memory has given, and with what it has brought in."""
+        return self._with(self.scores, self.distances)
 
+    def _with(self, scores: Mapping[Key, float], distances: Mapping[Key, float]) -> Entries:
+        scored = dict(zip(self._keys, (~np.isnan(self._entries.score)).tolist(), strict=True))
+        brought = [key for key in scores if not scored.get(key)]
+        keys = [*self._keys, *(key for key in brought if key not in scored)]
+        entries = self._entries
+        if brought:
+            entries = joined([entries, *(self._absent(key) for key in keys[len(scored) :])])
+            for key in brought:
+                self._bring_in(entries, keys.index(key), self.dense[key])
+        told = {
+            name: np.array([values.get(key, np.nan) for key in keys])
+            for name, values in (("score", scores), ("distance", distances))
+        }
+        return entries._replace(order=self._scope.numbering.order(entries.document), **told)
 
-def rank(
-    scope: Scope, dense: Found, words: str | None, vector: NDArray[np.float32] | None, request: Request, depth: int
-) -> Ranking:
-    """The fused ranking of one question, without memory."""
-    ranking = Ranking(dense=dense)
-    ceiling = 0.0
-    if words is not None:
-        lexical = retrieval.lexical(scope, words, depth)
-        ceiling = lexical.ceiling
-        ranking.text = lexical.found
-        if request.method == "text":
-            ranking.text, ranking.late = lexical.found | lexical.late, frozenset(lexical.late)
-    ranking.dense_ranks = _ranks(ranking.dense, depth)
-    ranking.text_ranks = _ranks(ranking.text, depth, ranking.late)
-    known = {key: ranking.dense[key].score for key in ranking.dense_ranks}  # cosines with the question
-    if request.method == "vector":
-        ranking.scores = dict(known)
-    elif request.method == "text":
-        ranking.scores = {key: ranking.text[key].score for key in ranking.text_ranks}
-    elif request.rrf_k is not None or vector is None or words is None:
-        by_vector, by_text = fusion.list_weights(request.alpha)
-        lists = [(ranking.dense_ranks, by_vector), (ranking.text_ranks, by_text)]
-        ranking.scores = fusion.reciprocal_ranks(lists, request.rrf_k or RRF_K)
-    else:
-        known = _fuse_scores(ranking, ceiling, vector, hybrid.EQUAL if request.alpha is None else request.alpha)
-    if vector is not None:
-        ranking.distances = _distances(ranking, known, vector)
-    if request.weights:
-        weights = dict(request.weights)
-        weighted = {key: score * weights.get(key.corpus, 1.0) for key, score in ranking.scores.items()}
-        ranking.scores = {key: score for key, score in weighted.items() if weights.get(key.corpus) != 0}
-    return ranking
+    def _absent(self, key: Key) -> Entries:
+        """The entry of a document that was not found; it is known where that stands."""
+        _, document = self._scope.numbering.number(self.dense[key].place)
+        return blank(*(np.array([one], np.int64) for one in (self._question, document, 0)))
+
+    def _bring_in(self, entries: Entries, at: int, hit: Hit) -> None:
+        """Let an entry stand where memory has it, in the dense list."""
+        entries.chunk[at], _ = self._scope.numbering.number(hit.place)
+        entries.text[at], entries.cosine[at] = hit.text, hit.score
 
 
-def _fuse_scores(ranking: Ranking, ceiling: float, vector: NDArray[np.float32], alpha: float) -> dict[Key, float]:
-    """Give what was found the scores of `hybrid`; returns its cosines with the question as it was asked."""
-    dense = {key: ranking.dense[key] for key in ranking.dense_ranks} if alpha > 0 else {}
-    text = {key: ranking.text[key] for key in ranking.text_ranks} if alpha < 1 else {}
-    ranking.near, asked = hybrid.nearness(dense, text, ceiling, vector, alpha)
-    ranking.scores = {key: near.score(alpha) for key, near in ranking.near.items()}
-    return asked
+class _Scored(Collection[Key]):
+    def __init__(self, ranking: Ranking) -> None:
+        self._ranking = ranking
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._ranking.scores
 
-def _ranks(found: Found, depth: int, late: frozenset[Key] = frozenset()) -> dict[Key, int]:
-    """The ranks of the `depth` best texts; copies share one, and what is late comes after them."""
-    scores = {key: hit.score for key, hit in found.items() if key not in late}
-    ranks = fusion.ranked(scores, depth, shared(found))
-    behind = fusion.ranked({key: found[key].score for key in late}, depth)
-    return ranks | {key: len(ranks) + rank for key, rank in behind.items()}
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._ranking.scores)
 
-
-def _distances(ranking: Ranking, known: Mapping[Key, float], vector: NDArray[np.float32]) -> dict[Key, float]:
-    """1 − cosine with the question as it was asked, of every document that has a score; some cosines are known."""
-    others = [key for key in ranking.scores if key not in known]
-    compared = retrieval.cosines(retrieval.vectors([ranking.place(key) for key in others]), vector) if others else []
-    cosines = {**known, **dict(zip(others, compared, strict=True))}
-    return {key: 1 - cosines[key] for key in ranking.scores}
-
-
-def rows(scope: Scope, ranking: Ranking, request: Request, metadata: Metadata) -> list[dict[str, object]]:
-    """The rows of the answer."""
-    scores = ranking.relevant(request)
-    chosen = ranking.best(scores, request.k, request.per_corpus_k)
-    told = _folded(ranking, scores)
-    return [_row(scope, ranking, key, position, metadata, told) for position, key in enumerate(chosen, 1)]
-
-
-def _folded(ranking: Ranking, scores: Mapping[Key, float]) -> dict[Key, dict[str, object]]:
-    """What `_explain` says of documents with the same text: how many stand behind the best, and which that is."""
-    copies = ranking.copies(scores)
-    together: dict[int, list[Key]] = {}
-    for key in sorted(copies, key=lambda key: (-scores[key], key)):
-        together.setdefault(copies[key], []).append(key)
-    told: dict[Key, dict[str, object]] = {key: {"boilerplate": True} for key in ranking.late}
-    for best, *others in together.values():
-        told[best] = {"duplicates": len(others)}
-        told |= {key: {"duplicate_of": best._asdict()} for key in others}
-    return told
-
-
-def _row(
-    scope: Scope,
-    ranking: Ranking,
-    key: Key,
-    position: int,
-    metadata: Metadata,
-    told: Mapping[Key, dict[str, object]],
-) -> dict[str, object]:
-    place = ranking.place(key)
-    return {
-        "_rank": position,
-        "_score": ranking.scores[key],
-        "_corpus": key.corpus,
-        "id": key.id,
-        "content": place.segment.content(place.chunk),
-        "metadata": metadata.of(place),
-        "_distance": ranking.distances.get(key),
-        "_generation": place.generation.name,
-        "_explain": json.dumps(explain(scope, ranking, key) | told.get(key, {}), ensure_ascii=False),
-    }
-
-
-def explain(scope: Scope, ranking: Ranking, key: Key) -> dict[str, object]:
-    """What each stage gave to a row."""
-    parts: dict[str, object] = {}
-    if key in ranking.dense_ranks:
-        parts["dense"] = {"rank": ranking.dense_ranks[key], "cosine": round(ranking.dense[key].score, 6)}
-    if key in ranking.text_ranks:
-        parts["text"] = {"rank": ranking.text_ranks[key], "bm25": round(ranking.text[key].score, 6)}
-    if key in ranking.near:
-        parts["hybrid"] = {name: round(value, 6) for name, value in ranking.near[key]._asdict().items()}
-    if key in ranking.moves:
-        parts["playbook"] = ranking.moves[key].explained()
-    if ranking.verdicts:
-        parts["judge"] = [
-            {"corpus": judged.corpus, "id": judged.id, **verdict.explained()}
-            for judged, verdict in ranking.verdicts.items()
-        ]
-    if scope.skipped:
-        parts["skipped"] = scope.skipped
-    return parts
+    def __len__(self) -> int:
+        return len(self._ranking.scores)

@@ -64,7 +64,7 @@ def believe(ranking: Ranking, memory: Memory, request: Request, judge: Judging =
         weighed = {key: one for key, one in weighed.items() if one.added <= 0 or _approved(ranking, key)}
     for key, score in moved(ranking.scores, {key: one.added for key, one in weighed.items()}).items():
         before = ranking.scores[key]  # 0: nothing in common with the question
-        ranking.moves[key] = Shift(weighed[key].added, score / before if before else 1.0, weighed[key].sources)
+        ranking.moves[key] = Shift(weighed[key].added, score / before if before else 1.0, weighed[key].voices)
         ranking.scores[key] = score
 
 

@@ -1,58 +1,39 @@
-"""Retrieval: the ranked lists of one question over a scope of corpora, exact under its filter.
+"""Retrieval: the ranked lists of some questions over a scope of corpora, exact under its filter.
 
 A scope is fixed before any question is looked at: which generations, and which of their documents may be found. Every
 list folds chunks to documents: the best chunk stands for its document.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import repeat
-from typing import NamedTuple
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.access.profiles import Grant
 from engine.search import copies, filters, text
-from engine.search.fusion import Key
+from engine.search.deepening import Part, varied
+from engine.search.fusion import Key, counted, grouped, starts
 from engine.search.generation import Generation
+from engine.search.lists import NOTHING, Floats, Found, Hit, Lists, Marks
 from engine.search.nearest import DECIMALS, Indexed, Nearest, nearest
+from engine.search.numbering import Numbering, Place
 from engine.search.segment import Segment
 from engine.search.vectors import exact
-from engine.search.vectors.protocol import Rows, Vectors
+from engine.search.vectors.protocol import Mask, Rows, Vectors
 
-DEEPER = 4  # how much further a list is made when too few different texts are found
-
-
-class Place(NamedTuple):
-    """Where a hit is: its generation, the segment in it, the chunk and the document in that."""
-
-    generation: Generation
-    segment: Segment
-    chunk: int
-    document: int
-
-
-class Hit(NamedTuple):
-    """A document found by one list: its score there and where it is."""
-
-    score: float
-    place: Place
-    text: int = 0  # equal for chunks that say the same, see `copies`; 0: not known
-
-
-Found = dict[Key, Hit]
+__all__ = ["Found", "Hit", "Place"]
+ROWS = 4096  # vectors that are compared at a time: they stay in the cache
 
 
 @dataclass(frozen=True)
 class Lexical:
     """What words found: documents with their BM25 scores, and the greatest score that was possible."""
 
-    found: Found
-    late: Found  # what only boilerplate found
-    ceiling: float
+    found: Lists
+    late: Lists  # what only boilerplate found
+    ceiling: Floats  # of each question
 
 
 @dataclass(frozen=True)
@@ -85,6 +66,21 @@ class Scope:
     excluded: frozenset[str] = frozenset()  # ids that the caller wants left out
     filtered: bool = False  # the masks are more than tombstones, so that an index must find what exact search finds
 
+    @cached_property
+    def numbering(self) -> Numbering:
+        """Numbers for all chunks and documents of the generations."""
+        return Numbering(self.generations)
+
+    def parts(self) -> Iterator[tuple[Generation, int, Part]]:
+        """The segments: the generation, the position in it, and what is searched there."""
+        number = 0
+        for generation in self.generations:
+            common = copies.boilerplate(generation)
+            for at, (segment, mask) in enumerate(zip(generation.segments, self.masks[generation.corpus], strict=True)):
+                firsts = int(self.numbering.first_chunks[number]), int(self.numbering.first_documents[number])
+                yield generation, at, Part(segment, mask, common[at], *firsts)
+                number += 1
+
     def shows(self, key: Key) -> bool:
         """Whether a document is shown to the caller at all, whatever the filter of the search."""
         for generation in self.generations:
@@ -112,157 +108,94 @@ def _place_of(generation: Generation, segment: Segment, document: int) -> Place 
     return Place(generation, segment, int(first[at]), document)
 
 
-def shared(found: Mapping[Key, Hit]) -> dict[Key, int]:
-    """Those documents that were found by a text that another one has too, with the number of the text."""
-    texts = [hit.text for hit in found.values()]
-    if len(set(texts)) == len(texts):
-        return {}
-    counts = Counter(texts)
-    return {key: hit.text for key, hit in found.items() if hit.text and counts[hit.text] > 1}
-
-
 def dense(scope: Scope, questions: Vectors, depth: int, how: How = DEFAULT) -> list[Found]:
+    """What `by_vectors` finds, for each question by document."""
+    lists = by_vectors(scope, questions, depth, how)
+    ends = np.searchsorted(lists.question, np.arange(len(questions) + 1))
+    return [Found(scope.numbering, lists.at(np.arange(*pair)).alone()) for pair in pairwise(ends.tolist())]
+
+
+def by_vectors(scope: Scope, questions: Vectors, depth: int, how: How = DEFAULT) -> Lists:
     """For each question (float32 [n, dimension]) the documents of the `depth` texts of greatest cosine, see `merged`.
 
     A text that many documents have counts once; at most `depth` of them are found by it.
     """
-    lists: list[list[Part]] = [[] for _ in questions]
-    for generation in scope.generations:
-        common = copies.boilerplate(generation)
-        for at, (segment, mask) in enumerate(zip(generation.segments, scope.masks[generation.corpus], strict=True)):
-            indexed = None if how.exact else generation.indexed(at, how.ef)
-            search = _Search(segment, indexed, mask, common[at], scope.filtered)
-            for parts, near in zip(lists, search.varied(questions, depth + len(scope.excluded)), strict=True):
-                parts.append(Part(generation, segment, near.documents, near.chunks, near.scores))
-    return [merged(parts, depth, scope.excluded) for parts in lists]
+    wanted = depth + len(scope.excluded)
+    lists = []
+    for generation, at, part in scope.parts():
+        indexed = None if how.exact else generation.indexed(at, how.ef)
+        search = _Meaning(scope, part, indexed, questions, wanted)
+        lists.append(varied(search, len(questions), wanted, wanted))
+    return merged(scope.numbering, lists, depth, scope.excluded)
 
 
 @dataclass(frozen=True)
-class _Search:
+class _Meaning:
     """A dense search of one segment."""
 
-    segment: Segment
+    scope: Scope
+    part: Part
     indexed: Indexed | None
-    mask: filters.Mask
-    common: filters.Mask | None  # chunks that are boilerplate
-    filtered: bool
+    questions: Vectors
+    first: int  # rows that are wanted first
 
-    def varied(self, questions: Vectors, depth: int) -> list[Nearest]:
-        """The nearest documents of each question, so far down that they have `depth` different texts."""
-        many = self._nearest(questions, depth)
-        return [self._deeper(questions[at : at + 1], near, depth) for at, near in enumerate(many)]
+    def found(self, questions: Rows, wanted: int) -> tuple[Lists, Rows]:
+        """The nearest documents, each by its nearest chunk."""
+        if wanted == self.first:
+            many = self._nearest(self.questions, wanted)
+        else:
+            many = [self._nearest(self.questions[at : at + 1], wanted)[0] for at in questions.tolist()]
+        looked = np.array([len(one.chunks) for one in many], np.int64)
+        chunks, scores = (np.concatenate([getattr(one, name) for one in many]) for name in ("chunks", "scores"))
+        return self.part.lists(np.repeat(questions, looked), chunks, scores), looked
 
     def _nearest(self, questions: Vectors, depth: int) -> list[Nearest]:
-        known = self.segment, self.indexed, questions, depth, self.mask, self.common
-        return nearest(*known, filtered=self.filtered)
+        part = self.part
+        known = part.segment, self.indexed, questions, depth, part.mask, part.common
+        return nearest(*known, filtered=self.scope.filtered)
 
-    def _deeper(self, question: Vectors, near: Nearest, depth: int) -> Nearest:
-        wanted = depth
-        while True:
-            texts = self._copies(near)
-            if texts is None:
-                return near
-            if copies.different(texts) >= depth or len(near.chunks) < wanted:
-                break
-            wanted *= DEEPER
-            near = self._nearest(question, wanted)[0]
-        chosen = copies.varied(texts, depth)
-        return Nearest(near.documents[chosen], near.chunks[chosen], near.scores[chosen])
+    def texts(self, lists: Lists) -> Marks:
+        """Numbers, equal for rows of one question that say the same."""
+        return copies.marks(lists, self.scope.numbering)
 
-    def _copies(self, near: Nearest) -> copies.Marks | None:
-        """The texts of a list that has some more than once: their scores are equal."""
-        if np.diff(near.scores).all():
-            return None
-        texts = copies.marks(self.segment.texts[near.chunks], near.scores, _Chunks([(self.segment, near.chunks)]))
-        return texts if copies.different(texts) < len(texts) else None
+    def plain(self, lists: Lists) -> Mask | None:
+        """All rows: boilerplate was left out."""
+        return None
 
 
-class _Chunks:
-    """Chunks of several segments, one after the other."""
+def merged(numbering: Numbering, lists: Sequence[Lists], depth: int, excluded: Collection[str] = ()) -> Lists:
+    """One list of several: for each question the documents of the `depth` best texts of all, and the best of each list.
 
-    def __init__(self, parts: Sequence[tuple[Segment, Rows]]) -> None:
-        self._parts = parts
-        self._starts = np.cumsum([0, *(len(chunks) for _, chunks in parts)])
-
-    def vectors(self, at: Rows) -> Vectors:
-        """The vectors of those at some positions, ascending."""
-        split = np.split(at, np.searchsorted(at, self._starts[1:-1]))
-        found = [
-            segment.vectors[chunks[some - start]]
-            for (segment, chunks), some, start in zip(self._parts, split, self._starts[:-1], strict=True)
+    `excluded`: ids of documents that are left out before.
+    """
+    if excluded:
+        lists = [
+            one.at(np.array([id not in excluded for id in numbering.ids(one.document)], np.bool_)) for one in lists
         ]
-        return np.concatenate(found)
-
-    def content(self, at: int) -> str:
-        """The text of the one at a position."""
-        number = int(np.searchsorted(self._starts, at, side="right")) - 1
-        segment, chunks = self._parts[number]
-        return segment.content(int(chunks[at - self._starts[number]]))
-
-
-class Part(NamedTuple):
-    """What one segment gives to a list, best first."""
-
-    generation: Generation
-    segment: Segment
-    documents: Rows
-    chunks: Rows
-    scores: NDArray[np.floating]
-
-    def at(self, positions: Rows | filters.Mask) -> "Part":
-        """Some of it."""
-        chosen = self.documents[positions], self.chunks[positions], self.scores[positions]
-        return Part(self.generation, self.segment, *chosen)
-
-    def without(self, ids: Collection[str]) -> "Part":
-        """It without some documents."""
-        kept = [self.segment.ids[document] not in ids for document in self.documents.tolist()]
-        return self.at(np.array(kept, np.bool_))
+    lists = [one for one in lists if len(one.question)]
+    if not lists:
+        return NOTHING
+    best = np.concatenate([_best(one) for one in lists])
+    found = lists[0] if len(lists) == 1 else Lists._make(map(np.concatenate, zip(*lists, strict=True)))
+    order = np.lexsort((-found.score, found.question))
+    found, best = found.at(order), best[order]
+    found = found._replace(text=copies.marks(found, numbering))
+    question = found.question
+    if np.bincount(question).max() <= depth:
+        return found
+    leader, before = grouped(question, found.text)
+    number = counted(question, before == 0)
+    least = np.full(int(question[-1]) + 1, -np.inf)
+    last = (before == 0) & (number == depth)
+    least[question[last]] = found.score[last]
+    return found.at((found.score >= least[question]) | (number[leader] <= depth) | best)
 
 
-# Hundreds are made for every question: without a call of Python each, they take a third of the time.
-_KEY: Callable[[tuple[str, str]], Key] = partial(tuple.__new__, Key)
-_HIT: Callable[[tuple[float, Place, int]], Hit] = partial(tuple.__new__, Hit)
-_PLACE: Callable[[tuple[Generation, Segment, int, int]], Place] = partial(tuple.__new__, Place)
-
-
-def merged(parts: Sequence[Part], depth: int, excluded: Collection[str] = ()) -> Found:
-    """One list of several: the documents of the `depth` best texts of all, and the best document of each segment."""
-    parts = [part.without(excluded) if excluded else part for part in parts]
-    starts = np.cumsum([0, *(len(part.chunks) for part in parts)])
-    if not starts[-1]:
-        return {}
-    scores = np.concatenate([part.scores for part in parts])
-    digests = np.concatenate([part.segment.texts[part.chunks] for part in parts])
-    texts = copies.marks(digests, scores, _Chunks([(part.segment, part.chunks) for part in parts]))
-    kept = _best_texts(scores, texts, depth)
-    kept[starts[:-1][np.diff(starts) > 0]] = True
-    found: Found = {}
-    for number, part in enumerate(parts):
-        chosen = np.flatnonzero(kept[starts[number] : starts[number + 1]])
-        found.update(_hits(part.at(chosen), texts[starts[number] + chosen]))
+def _best(lists: Lists) -> Mask:
+    """Which rows are the best of their question."""
+    found = np.zeros(len(lists.question), np.bool_)
+    found[starts(lists.question)] = True
     return found
-
-
-def _best_texts(scores: NDArray[np.floating], texts: copies.Marks, depth: int) -> filters.Mask:
-    """Which rows have one of the `depth` texts of greatest score, or a score equal to the least of them."""
-    if len(scores) <= depth:
-        return np.ones(len(scores), np.bool_)
-    order = np.argsort(-scores, kind="stable")
-    _, first = np.unique(texts[order], return_index=True)
-    if len(first) <= depth:
-        return np.ones(len(scores), np.bool_)
-    last = int(np.partition(first, depth - 1)[depth - 1])
-    kept: filters.Mask = scores >= scores[order[last]]
-    return kept if len(first) == len(scores) else kept | np.isin(texts, texts[order[: last + 1]])
-
-
-def _hits(part: Part, texts: copies.Marks) -> Iterator[tuple[Key, Hit]]:
-    generation, segment = part.generation, part.segment
-    ids = map(segment.ids.__getitem__, part.documents.tolist())
-    rows = zip(repeat(generation), repeat(segment), part.chunks.tolist(), part.documents.tolist(), strict=False)
-    hits = zip(part.scores.tolist(), map(_PLACE, rows), texts.tolist(), strict=True)
-    return zip(map(_KEY, zip(repeat(generation.corpus), ids, strict=False)), map(_HIT, hits), strict=True)
 
 
 def count(scope: Scope, terms: Sequence[str]) -> text.Statistics:
@@ -277,81 +210,96 @@ def count(scope: Scope, terms: Sequence[str]) -> text.Statistics:
     return statistics
 
 
-def lexical(scope: Scope, question: str, depth: int) -> Lexical:
-    """The documents of the `depth` texts of greatest BM25, see `merged`, with statistics over all corpora."""
-    terms = text.terms(question)
-    statistics = count(scope, terms)
+def by_words(scope: Scope, questions: Sequence[str], depth: int, check: Callable[[], None] = lambda: None) -> Lexical:
+    """The documents of the `depth` texts of greatest BM25, see `merged`, with statistics over all corpora.
+
+    `check`, which may raise to stop, is called between questions.
+    """
+    if not questions:
+        return Lexical(NOTHING, NOTHING, np.empty(0))
+    terms = [text.terms(question) for question in questions]
+    statistics = count(scope, list(dict.fromkeys(term for one in terms for term in one)))
+    asked = [text.heaviest(one, statistics) for one in terms]
     plain, late = [], []
-    for generation in scope.generations:
-        common = copies.boilerplate(generation)
-        for at, (segment, mask) in enumerate(zip(generation.segments, scope.masks[generation.corpus], strict=True)):
-            search = _Words(segment, mask, common[at], terms, statistics)
-            rows, scores = search.varied(depth + len(scope.excluded))
-            part = Part(generation, segment, segment.document_of[rows], rows, scores)
-            if (skip := common[at]) is None:
-                plain.append(part)
-            else:
-                plain.append(part.at(~skip[rows]))
-                late.append(part.at(skip[rows]))
-    ceiling = text.ceiling(terms, statistics)
-    return Lexical(merged(plain, depth, scope.excluded), merged(late, depth, scope.excluded), ceiling)
+    wanted = depth + len(scope.excluded)
+    for _, _, part in scope.parts():
+        search = _Words(part, asked, part.segment.text.searching(part.allowed()), check)
+        found = varied(search, len(questions), wanted if part.segment.is_flat else 2 * wanted, wanted)
+        is_plain = search.plain(found)
+        plain.append(found if is_plain is None else found.at(is_plain))
+        if is_plain is not None:
+            late.append(found.at(~is_plain))
+    ceiling = np.array([text.ceiling(one) for one in asked], np.float64)
+    plain_list, late_list = (merged(scope.numbering, some, depth, scope.excluded) for some in (plain, late))
+    return Lexical(plain_list, late_list, ceiling)
 
 
 @dataclass(frozen=True)
 class _Words:
     """A search of one segment by words."""
 
-    segment: Segment
-    mask: filters.Mask
-    common: filters.Mask | None  # chunks that are boilerplate
-    terms: Sequence[str]
-    statistics: text.Statistics
+    part: Part
+    asked: Sequence[Sequence[text.Term]]
+    searching: text.Searching
+    check: Callable[[], None]
 
-    def varied(self, depth: int) -> tuple[Rows, NDArray[np.float64]]:
-        """The best chunk of each document, best first; of boilerplate only where the document has no other."""
-        allowed: NDArray[np.bool_] = self.mask if self.segment.is_flat else self.mask[self.segment.document_of]
-        wanted = depth if self.segment.is_flat else 2 * depth
-        while True:
-            rows, scores = self.segment.text.search(self.terms, wanted, self.statistics, allowed)
-            chosen = self._of_documents(rows)
-            plain = chosen if self.common is None else chosen[~self.common[rows[chosen]]]
-            texts = self.segment.texts[rows[plain]]
-            known = copies.different(texts)
-            if known >= depth or len(rows) < wanted:
-                break
-            wanted *= DEEPER  # one long document, or many copies of one text, filled the list
-        if known < len(plain):
-            kept = plain[copies.varied(texts, depth)]
-            chosen = np.sort(np.concatenate([kept, np.setdiff1d(chosen, plain)]))
-        return rows[chosen], scores[chosen]
+    def found(self, questions: Rows, wanted: int) -> tuple[Lists, Rows]:
+        """The best chunk of each document; boilerplate only where the document has no other."""
+        many = []
+        for at in questions.tolist():
+            self.check()
+            many.append(self.searching.best(self.asked[at], wanted))
+        looked = np.array([len(one.rows) for one in many], np.int64)
+        rows, scores = (np.concatenate(column) for column in zip(*many, strict=True))
+        question = np.repeat(questions, looked)
+        if not self.part.segment.is_flat:
+            kept = self._of_documents(question, rows)
+            question, rows, scores = question[kept], rows[kept], scores[kept]
+        return self.part.lists(question, rows, scores), looked
 
-    def _of_documents(self, rows: Rows) -> Rows:
+    def _of_documents(self, question: Rows, rows: Rows) -> Rows:
         """Positions of the first of the `rows` of each document; boilerplate only where there is no other."""
-        if self.segment.is_flat:
-            return np.arange(len(rows))
-        documents = self.segment.document_of[rows]
-        if self.common is None or not self.common[rows].any():
-            _, first = np.unique(documents, return_index=True)
-        else:
-            order = np.lexsort((np.arange(len(rows)), self.common[rows]))
-            _, first = np.unique(documents[order], return_index=True)
-            first = order[first]
-        return np.sort(first)
+        documents, common = self.part.segment.document_of[rows], self.part.common
+        order = np.arange(len(rows)) if common is None else np.argsort(common[rows], kind="stable")
+        _, before = grouped(question[order], documents[order])
+        return np.sort(order[before == 0])
+
+    def texts(self, lists: Lists) -> Marks:
+        """Their digests."""
+        return lists.text
+
+    def plain(self, lists: Lists) -> Mask | None:
+        """Which rows are no boilerplate; None: all."""
+        return None if self.part.common is None else ~self.part.common[lists.chunk - self.part.first_chunk]
 
 
-def vectors(places: Sequence[Place]) -> Vectors:
-    """The vectors of the chunks of some places: float32 [places, dimension]."""
-    chunks: dict[int, list[int]] = {}
-    for at, place in enumerate(places):
-        chunks.setdefault(id(place.segment), []).append(at)
-    found = np.empty((len(places), places[0].segment.vectors.shape[1] if places else 0), np.float32)
-    for positions in chunks.values():
-        rows = [places[at].chunk for at in positions]
-        found[positions] = places[positions[0]].segment.vectors[rows]
+def cosines(numbering: Numbering, question: Rows, chunks: Rows, vectors: Vectors) -> Floats:
+    """Cosine of each chunk with the question beside it; the rows of a question stand together.
+
+    `vectors`: those of all questions, float32 [n, dimension].
+    """
+    found = np.empty(len(chunks))
+    for rows in at_a_time(question):
+        found[rows] = compared(numbering.vectors(chunks[rows]), question[rows], vectors)
     return found
 
 
-def cosines(compared: Vectors, question: NDArray[np.float32]) -> list[float]:
-    """Cosine of each row with a question (float32 [dimension])."""
-    rounded: list[float] = np.round(exact.cosines(compared, question).astype(np.float64), DECIMALS).tolist()
-    return rounded
+def at_a_time(question: Rows) -> Iterator[slice]:
+    """The rows of as many questions at a time as have some ROWS; the rows of a question stand together."""
+    ends = np.append(starts(question)[1:], len(question))
+    start = 0
+    while start < len(question):
+        last = max(np.searchsorted(ends, start + ROWS, side="right") - 1, np.searchsorted(ends, start + 1))
+        end = int(ends[last])
+        yield slice(start, end)
+        start = end
+
+
+def compared(rows: Vectors, question: Rows, vectors: Vectors) -> Floats:
+    """Cosine of each row with the question beside it; the rows of a question stand together."""
+    found = np.empty(len(rows), np.float32)
+    runs = starts(question)
+    bounds = pairwise([*runs.tolist(), len(rows)])
+    for number, (start, end) in zip(question[runs].tolist(), bounds, strict=True):
+        found[start:end] = exact.cosines(rows[start:end], vectors[number])
+    return found.astype(np.float64).round(DECIMALS)

@@ -138,6 +138,14 @@ class Segment:
         """The text of one chunk."""
         return str(self.chunks.column("content")[row])
 
+    def chunks_of(self, document: int) -> range:
+        """The chunks of a document row, in order; none where its text is blank."""
+        rows, first = self.first_chunks
+        at = int(np.searchsorted(rows, document))
+        if at == len(rows) or rows[at] != document:
+            return range(0)
+        return range(int(first[at]), int(first[at + 1]) if at + 1 < len(rows) else len(self.document_of))
+
     def cosines(self, question: Vector, chunks: Rows | None = None) -> NDArray[np.float32]:
         """Cosine of each chunk, or of some, with a question: float32 [chunks]."""
         return exact.cosines(self.vectors, question, chunks)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tantivy
@@ -54,6 +54,19 @@ def terms(text: str) -> list[str]:
     return list(_analyzer().analyze(text))
 
 
+Clause = tuple[tantivy.Occur, tantivy.Query]
+
+
+class Best(NamedTuple):
+    """Rows of a segment with their BM25 scores, best first."""
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+NONE = Best(np.empty(0, np.int64), np.empty(0, np.float64))
+
+
 @dataclass
 class Statistics:
     """Document frequencies of some terms over all searched segments."""
@@ -70,15 +83,23 @@ def _idf(documents: int, frequency: int) -> float:
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
-def ceiling(question: Sequence[str], statistics: Statistics) -> float:
-    """What BM25 comes to for a text with every term of `question` without end: Σ idf · (k1 + 1)."""
-    known = [(statistics.idf(term), term, count) for term, count in Counter(question).items()]
-    return (K1 + 1) * sum(idf * count for idf, _, count in _heaviest(known))
+class Term(NamedTuple):
+    """A term of a question: its inverse document frequency, and how often the question has it."""
+
+    idf: float
+    term: str
+    times: int
 
 
-def _heaviest(known: list[tuple[float, str, int]]) -> list[tuple[float, str, int]]:
-    """The terms of a question (idf, term, count) that are searched, the rarest first."""
-    return sorted(known, key=lambda entry: (-entry[0], entry[1]))[:MOST_TERMS]
+def heaviest(question: Sequence[str], statistics: Statistics) -> list[Term]:
+    """The terms of a question that are searched, the rarest first."""
+    known = [Term(statistics.idf(term), term, count) for term, count in Counter(question).items()]
+    return sorted(known, key=lambda one: (-one.idf, one.term))[:MOST_TERMS]
+
+
+def ceiling(asked: Sequence[Term]) -> float:
+    """What BM25 comes to for a text with every term of a question without end: Σ idf · (k1 + 1)."""
+    return (K1 + 1) * sum(one.idf * one.times for one in asked)
 
 
 def write(folder: Path, contents: Sequence[str]) -> None:
@@ -127,39 +148,63 @@ class TextIndex:
             [(tantivy.Occur.Must, query), (tantivy.Occur.Must, tantivy.Query.const_score_query(rows, 0.0))]
         )
 
-    def search(
-        self, question: Sequence[str], k: int, statistics: Statistics, allowed: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The best `k` rows for the terms `question`: (rows, BM25 scores), best first.
+    def searching(self, allowed: NDArray[np.bool_] | None = None) -> "Searching":
+        """What finds rows for some questions; `allowed` (one bool a row) is applied before the top k.
 
-        `allowed` (one bool a row) is applied before the top k, so the answer is exact under any filter.
+        So the answer is exact under any filter. All its questions have their frequencies from the same statistics.
         """
-        query = self._query(question, statistics)
-        if query is None or k <= 0 or (allowed is not None and not allowed.any()):
-            return np.empty(0, np.int64), np.empty(0, np.float64)
-        if allowed is None or allowed.all():
-            return self._found(query, k)
-        share = np.count_nonzero(allowed) / len(allowed)
-        if share >= MOST:
-            wider = math.ceil(2 * k / share)
-            rows, scores = self._found(query, wider)
-            kept = np.flatnonzero(allowed[rows])[:k]
-            if len(kept) == k or len(rows) < wider:
-                return rows[kept], scores[kept]
-        return self._found(self._among(query, allowed), k)
+        return Searching(self, allowed)
 
-    def _found(self, query: tantivy.Query, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def clause(self, asked: Term) -> Clause | None:
+        """The part of a query that finds one term; None where no row has it."""
+        local = self._of_all(asked.term)
+        if not local:
+            return None
+        boost = asked.times * asked.idf / _idf(self._searcher.num_docs, local)
+        one = tantivy.Query.term_query(self._index.schema, CONTENT, asked.term, "freq")
+        return tantivy.Occur.Should, tantivy.Query.boost_query(one, boost)
+
+    def best(self, query: tantivy.Query, k: int, allowed: NDArray[np.bool_] | None = None) -> Best:
+        """The best `k` rows for a query, best first, of those `allowed`."""
+        if allowed is not None:
+            query = self._among(query, allowed)
         hits = self._searcher.search(query, limit=min(k, max(self._searcher.num_docs, 1)), count=False).hits
-        found = self._searcher.fast_field_values(ROW, [address for _, address in hits])
-        return np.asarray(found, np.int64), np.asarray([score for score, _ in hits], np.float64)
+        if not hits:
+            return NONE
+        scores, addresses = zip(*hits, strict=True)
+        found = self._searcher.fast_field_values(ROW, list(addresses))
+        return Best(np.array(found, np.int64), np.array(scores, np.float64))
 
-    def _query(self, question: Sequence[str], statistics: Statistics) -> tantivy.Query | None:
-        known = [(statistics.idf(term), term, count) for term, count in Counter(question).items()]
-        clauses = []
-        for idf, term, count in _heaviest(known):
-            local = self._of_all(term)
-            if local:
-                boost = count * idf / _idf(self._searcher.num_docs, local)
-                one = tantivy.Query.term_query(self._index.schema, CONTENT, term, "freq")
-                clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(one, boost)))
+
+class Searching:
+    """A search of one segment by the words of some questions, which have many words in common."""
+
+    def __init__(self, index: TextIndex, allowed: NDArray[np.bool_] | None) -> None:
+        """Made by the index."""
+        self._index = index
+        self._share = 1.0 if allowed is None or not len(allowed) else np.count_nonzero(allowed) / len(allowed)
+        self._allowed = None if self._share == 1 else allowed
+        self._clauses: dict[Term, Clause | None] = {}
+
+    def best(self, asked: Sequence[Term], k: int) -> Best:
+        """The best `k` rows for the terms of a question with their BM25 scores, best first."""
+        query = self._query(asked) if k > 0 and self._share else None
+        if query is None:
+            return NONE
+        if self._allowed is None:
+            return self._index.best(query, k)
+        if self._share >= MOST:
+            wider = math.ceil(2 * k / self._share)
+            rows, scores = self._index.best(query, wider)
+            kept = np.flatnonzero(self._allowed[rows])[:k]
+            if len(kept) == k or len(rows) < wider:
+                return Best(rows[kept], scores[kept])
+        return self._index.best(query, k, self._allowed)
+
+    def _query(self, asked: Sequence[Term]) -> tantivy.Query | None:
+        known = self._clauses
+        for one in asked:
+            if one not in known:
+                known[one] = self._index.clause(one)
+        clauses = [clause for one in asked if (clause := known[one])]
         return tantivy.Query.boolean_query(clauses) if clauses else None

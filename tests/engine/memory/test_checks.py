@@ -22,8 +22,9 @@ SEARCHES = ["select * from hybrid_search(?, playbook := '{}')", "select * from m
 
 
 def fill(session: Session) -> None:
-    """Documents that differ in one word only."""
-    session.run(f"create table docs as select 'd' || i as id, '{WORDS} c' || i as text from range({N}) as r(i)")
+    """Documents that differ in their codes only; each has that of the next one, too."""
+    codes = "repeat(' c' || i, 3) || ' c' || (i + 1)"
+    session.run(f"create table docs as select 'd' || i as id, '{WORDS}' || {codes} as text from range({N}) as r(i)")
     session.run("select * from create_corpus('docs', source := 'docs', id := 'id', text := 'text')")
 
 

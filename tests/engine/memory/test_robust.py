@@ -15,6 +15,7 @@ from engine.memory.fit import Fit, Sample, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
 from engine.memory.robust import ANCHOR, moved, weigh
+from engine.memory.words import Overlap
 from engine.search.fusion import Key
 
 PROBABILITY = st.floats(0, 0.97)
@@ -73,8 +74,7 @@ def test_a_right_answer_goes_up_a_wrong_one_down_and_half_right_is_no_news() -> 
 
 def test_what_proved_right_for_the_very_question_comes_first_from_anywhere_in_the_first_ten() -> None:
     scores = keys(50)
-    none = np.zeros(0, np.int64)
-    learned = fit(Sample(np.ones(1), np.ones(1), none, none, np.zeros(0), np.full(1, 10.0)))
+    learned = fit(sample(np.ones(1), np.ones(1), shown=np.full(1, 10.0)))
     for rank in (2, 5, 10):
         key = Key("c", f"d{rank:03}")
         weighed = weigh([Near(outcome("q", key.id), 0.0)], {"c": learned})
@@ -84,14 +84,7 @@ def test_what_proved_right_for_the_very_question_comes_first_from_anywhere_in_th
 def test_who_tells_only_what_was_right_does_not_make_every_document_right() -> None:
     told = judged(random.Random(4), 0.0)
     right = told.scores > 0.5
-    few = Sample(
-        told.scores[right],
-        told.ranks[right],
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        np.zeros(0),
-        np.full(int(right.sum()), 5.0),
-    )
+    few = sample(told.scores[right], told.ranks[right], shown=np.full(int(right.sum()), 5.0))
     assert fit(few).share < 0.3
     assert fit(replace(few, shown=np.ones(len(few.scores)))).share == 0.5
 
@@ -132,9 +125,17 @@ def judged(chance: random.Random, flipped: float, questions: int = 150) -> Sampl
     pairs = [(a, b) for rows in at.values() for a in rows for b in rows if a != b]
     of, by = (np.array(side) for side in zip(*pairs, strict=True))
     rows = np.array(vectors)
-    return Sample(
-        np.array(scores), np.array(ranks, float), of, by, (rows[of] * rows[by]).sum(axis=1), np.ones(len(scores))
-    )
+    return sample(np.array(scores), np.array(ranks, float), (of, by, (rows[of] * rows[by]).sum(axis=1)))
+
+
+def sample(
+    scores: np.ndarray, ranks: np.ndarray, pairs: tuple[np.ndarray, ...] | None = None, shown: np.ndarray | None = None
+) -> Sample:
+    """Judgements of documents that suit every question equally well. `pairs`: of, by, and the cosines."""
+    of, by, cosines = pairs or (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    same = np.zeros(len(scores))
+    told = np.ones(len(scores)) if shown is None else shown
+    return Sample(scores, ranks, Overlap(same, same), same, told, of, by, cosines)
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])
@@ -143,9 +144,8 @@ def test_the_error_rate_is_found(flipped: float) -> None:
 
 
 def test_nothing_is_believed_of_chance() -> None:
-    sample = judged(random.Random(5), 0.5)
-    assert fit(sample).error >= 0.4
-    assert fit(replace(sample, scores=np.zeros(0), ranks=np.zeros(0))) == Fit()
+    assert fit(judged(random.Random(5), 0.5)).error >= 0.4
+    assert fit(sample(np.zeros(0), np.zeros(0))) == Fit()
 
 
 def remembered(outcomes: list[Playbook], vectors: dict[str, np.ndarray]) -> Evidence:

@@ -1,7 +1,7 @@
 """Many documents with one text, and chunks that nearly all documents have: they never crowd what is found."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.lake import Lake
-from engine.search.copies import marks
+from engine.search.copies import marks, varied
+from engine.search.lists import Lists, joined
+from engine.search.prints import VECTORS, Prints
 from engine.session import Session
 from lakehouse import open_lake
 
@@ -146,17 +148,35 @@ def test_what_only_boilerplate_found_comes_last(lake: Lake) -> None:
 class Spelt:
     """Five chunks, of which the first two are spelt differently, and the third says something else in equal words."""
 
-    def vectors(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = np.eye(4, dtype=np.float32)[np.array([0, 0, 0, 2, 3])[at]]
-        return vectors
+    def prints(self, chunks: NDArray[np.int64], kind: Prints) -> NDArray[np.int64]:
+        of_vectors, of_words = np.array([1, 1, 1, 2, 3]), np.array([11, 11, 12, 11, 13])
+        found: NDArray[np.int64] = (of_vectors if kind is VECTORS else of_words)[chunks]
+        return found
 
-    def content(self, at: int) -> str:
-        return ["Forklift  operator", "forklift operator ", "operator forklift", "Forklift  operator", "x"][at]
+
+def lists(scores: Sequence[float], question: int = 0) -> Lists:
+    every = np.arange(5)
+    return Lists(np.full(5, question), every, every, np.array(scores), np.array([1, 2, 3, 1, 4]))
+
+
+TIED = [0.5, 0.5, 0.5, 0.4, 0.3]
 
 
 def test_texts_are_the_same_by_digest_or_by_score_vector_and_words() -> None:
-    digests, scores = np.array([1, 2, 3, 1, 4]), np.array([0.5, 0.5, 0.5, 0.4, 0.3])
-    found = marks(digests, scores, Spelt()).tolist()
+    found = marks(lists(TIED), Spelt()).tolist()
     assert found[0] == found[1] == found[3] != 1
     assert len(set(found)) == 3
-    assert marks(digests, np.arange(5.0), Spelt()) is digests
+    apart = lists([4, 3, 2, 1, 0])
+    assert marks(apart, Spelt()) is apart.text
+
+
+def test_the_texts_of_one_question_say_nothing_of_those_of_another() -> None:
+    together = joined([lists([4, 3, 2, 1, 0], 1), lists(TIED, 2), lists([4, 3, 2, 1, 0], 4)])
+    found = marks(together, Spelt()).reshape(3, 5).tolist()
+    assert found[0] == found[2] == [1, 2, 3, 1, 4]
+    assert found[1] == marks(lists(TIED), Spelt()).tolist()
+
+
+def test_a_list_ends_with_its_last_text_and_has_few_copies_of_each() -> None:
+    question, texts = np.array([0] * 7 + [1] * 3), np.array([5, 5, 5, 6, 5, 7, 6, 8, 8, 9])
+    assert np.flatnonzero(varied(question, texts, 2)).tolist() == [0, 1, 3, 7, 8, 9]

@@ -11,7 +11,7 @@ from engine.errors import Busy, Internal, TimedOut
 from engine.lake import Lake
 from engine.models.hashed import HashEmbedder
 from engine.search import history
-from engine.search.retrieval import Scope, dense, lexical
+from engine.search.retrieval import Scope, by_words, dense
 from engine.session import Session
 from lakehouse import open_lake
 
@@ -117,7 +117,7 @@ def test_a_reader_outlives_the_files_of_its_generation(
     scope = Scope([held], {"docs": held.alive})
     question = lake.models.embedder().embed(["document number 7"])
     assert len(dense(scope, question, 100)[0]) == ROWS
-    assert len(lexical(scope, "document", 100).found) == ROWS
+    assert len(by_words(scope, ["document"], 100).found.document) == ROWS
     assert "again" not in str(held.segments[0].chunk(0)["content"])
 
 

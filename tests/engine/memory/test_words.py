@@ -1,0 +1,115 @@
+"""What tells near questions apart: the words in which they differ, and which of them a document has."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.memory.words import NONE, Overlap, Vocabulary, difference, overlap, words
+from engine.session import Session
+
+WORDS = ["welder", "nurse", "gary", "toledo", "shift", "night", "need", "person"]
+TEXT = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
+
+
+def counted(*questions: str) -> Vocabulary:
+    vocabulary = Vocabulary()
+    for question in questions:
+        vocabulary.add(words(question))
+    return vocabulary
+
+
+def better(one: str, other: str, document: str, vocabulary: Vocabulary) -> float:
+    """How much more of `one` than of `other` the document has."""
+    at = np.array([0, 1], np.int64)
+    both = overlap([words(one), words(other)], [words(document)], at, np.zeros(2, np.int64), vocabulary)
+    first, second = (Overlap(both.common[row], both.asked[row]) for row in (slice(0, 1), slice(1, 2)))
+    return float(difference(first, second)[0])
+
+
+def test_words_are_stems_without_stop_words_each_once() -> None:
+    assert words("The welders are welding: a Welder!").tolist() == words("welder welding weld").tolist()
+    assert len(words("welder welder welder")) == 1
+    assert words("the of and").size == 0 == NONE.size
+
+
+def test_what_every_question_says_weighs_little() -> None:
+    vocabulary = counted("need a welder", "need a nurse", "need a driver")
+    weights = dict(zip(words("need welder").tolist(), vocabulary.weights(words("need welder")).tolist(), strict=True))
+    assert weights[int(words("welder")[0])] > 3 * weights[int(words("need")[0])]
+
+
+@given(st.lists(TEXT, max_size=5), TEXT)
+def test_a_question_that_is_forgotten_leaves_no_trace(kept: list[str], gone: str) -> None:
+    before, after = counted(*kept), counted(*kept, gone)
+    after.remove(words(gone))
+    asked = words("welder nurse gary toledo")
+    assert before.weights(asked).tolist() == after.weights(asked).tolist()
+
+
+def test_the_word_in_which_questions_differ_is_what_counts() -> None:
+    vocabulary = counted("need a welder in gary", "need a nurse in toledo")
+    gary, toledo = "need a welder in gary", "need a welder in toledo"
+    assert better(gary, toledo, "a welder from gary", vocabulary) > 0.2
+    assert better(gary, toledo, "a welder from toledo", vocabulary) < -0.2
+    assert better(gary, toledo, "a welder from joliet", vocabulary) == 0
+    assert better("need a welder in gary please", gary, "a welder from gary", vocabulary) == 0
+
+
+@given(TEXT, TEXT, TEXT)
+def test_the_difference_is_bounded_and_turns_round(one: str, other: str, document: str) -> None:
+    vocabulary = counted("need a welder in gary", "night shift")
+    there = better(one, other, document, vocabulary)
+    assert -2 <= there <= 2
+    assert there == pytest.approx(-better(other, one, document, vocabulary))
+    assert better(one, one, document, vocabulary) == 0
+
+
+ASKED = "a certified welder who can start on the night shift of our plant in"
+CITIES = ["Gary", "Toledo", "Joliet", "Reno", "Akron", "Tulsa", "Macon", "Fresno"]
+KNOWN = 6  # cities for which outcomes are recorded
+
+
+@pytest.fixture
+def welders(session: Session) -> Session:
+    """Two welders a city; for most cities it is known that the second is right and that one of elsewhere is wrong."""
+    cities = ", ".join(f"('{city}')" for city in CITIES)
+    session.run(f"""
+        create table welders as select
+            lower(city) || n as id,
+            'Certified welder, night shift, plant work. Lives in ' || city || if(n = 2, ', own tools.', '.') as text
+        from (values {cities}) as home(city), range(1, 3) as r(n)
+    """)
+    session.run("select * from create_corpus('welders', source := 'welders', id := 'id', text := 'text')")
+    for city, other in zip(CITIES[:KNOWN], CITIES[2:], strict=True):
+        record(session, city, f"{city.lower()}2", 1.0)
+        record(session, city, f"{other.lower()}1", 0.0)
+    return session
+
+
+def record(session: Session, city: str, id: str, score: float) -> None:
+    session.run("select * from playbook_record(?, 'welders', ?, ?)", [f"{ASKED} {city}", id, score])
+
+
+def found(session: Session, question: str, mode: str = "robust") -> list[object]:
+    rows = session.run(f"select id from hybrid_search(?, playbook := '{mode}')", [question]).rows()
+    return [row["id"] for row in rows]
+
+
+def test_what_is_right_or_wrong_for_one_city_is_not_for_another(welders: Session) -> None:
+    for city in CITIES[KNOWN:]:
+        for asked in (f"{ASKED} {city}", f"{city}: {ASKED}"):
+            first = found(welders, asked, "off")[:2]
+            assert set(first) == {f"{city.lower()}1", f"{city.lower()}2"}
+            assert found(welders, asked)[:2] == first
+
+
+def test_what_is_right_for_a_city_comes_first_for_it_in_other_words(welders: Session) -> None:
+    for city in CITIES[:KNOWN]:
+        for asked in (f"{ASKED} {city}", f"{ASKED} {city}, soon", f"soon: {ASKED} {city}"):
+            assert found(welders, asked)[0] == f"{city.lower()}2"
+
+
+def test_a_question_that_comes_as_a_vector_is_compared_by_meaning_alone(welders: Session) -> None:
+    rows = welders.run("select id from hybrid_search(embed(?), playbook := 'robust')", [f"{ASKED} Gary"]).rows()
+    assert rows[0]["id"] == "gary2"
