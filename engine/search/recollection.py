@@ -23,7 +23,12 @@ def remember(scope: Scope, ranking: Ranking, near: Sequence[Near], request: Requ
     as if the dense list had found it.
     """
     allowed = {one.playbook.key: scope.allows(one.playbook.key) for one in near}
-    usable = [one for one in near if allowed[one.playbook.key] and one.playbook.id not in request.exclude]
+    silent = {corpus for corpus, weight in request.weights if weight == 0}
+    usable = [
+        one
+        for one in near
+        if allowed[one.playbook.key] and one.playbook.id not in request.exclude and one.playbook.corpus not in silent
+    ]
     moves = classic(usable, ranking.distances)
     if judge is not None:
         brought = {key: place for key, move in moves.items() if move.injected and (place := allowed[key])}

@@ -81,10 +81,11 @@ def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
 def test_staffing(tmp_path: Path) -> None:
     found = measured(staffing(1200), tmp_path, *BY_NAME)
     assert found.undone
-    assert found.related["right"].ndcg_gain >= 0.06
-    assert found.related["right"].mrr_gain >= 0.07
-    assert found.related["10 % flipped"].ndcg_gain >= 0.04
-    assert found.related["20 % flipped"].ndcg_gain >= 0
+    assert found.related["right"].ndcg_gain >= 0.08
+    assert found.related["right"].mrr_gain >= 0.10
+    assert found.related["10 % flipped"].ndcg_gain >= 0.06
+    assert found.related["20 % flipped"].ndcg_gain >= 0.02
+    assert found.unrelated["right"].ndcg_gain >= 0
     assert abs(found.related["shuffled"].ndcg_gain) <= 0.01
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
