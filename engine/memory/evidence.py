@@ -127,20 +127,18 @@ class Evidence:
         judged = np.array([numbers[1][one.playbook.id] for one in near], np.int64)
         vectors, _ = first_vectors(generation, ids)
         questions = np.stack([self.questions.vector(text) for text in texts])
-        better = np.vecdot(vectors[judged], questions[recorded]) - np.vecdot(vectors, asked.vector)[judged]
-        meaning = better.astype(np.float64).round(DECIMALS)
-        words_better = np.zeros(len(near))
+        nearer = np.vecdot(vectors[judged], questions[recorded]) - np.vecdot(vectors, asked.vector)[judged]
+        nearer = nearer.astype(np.float64).round(DECIMALS)
+        more_words = np.zeros(len(near))
         if asked.text is not None:
             said = [self._words[text] for text in texts] + [words(asked.text)]
             held = [self._documents.words(generation, id) for id in ids]
             pairs = (np.concatenate([recorded, np.full(len(ids), len(texts))]), np.append(judged, np.arange(len(ids))))
             common, weight = overlap(said, held, *pairs, self._vocabulary)
             one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
-            words_better = difference(one, other)
-        return [
-            replace(one, words=words, meaning=meaning)
-            for one, words, meaning in zip(near, words_better.tolist(), meaning.tolist(), strict=True)
-        ]
+            more_words = difference(one, other)
+        better = zip(near, more_words.tolist(), nearer.tolist(), strict=True)
+        return [replace(one, words=by_words, meaning=by_meaning) for one, by_words, by_meaning in better]
 
     def fits(self, generations: Iterable[Generation]) -> dict[str, Fit]:
         """The fit of each corpus, made anew where the outcomes or the documents are others than before."""
@@ -187,14 +185,14 @@ class Evidence:
         )
 
     def _overlap(self, chosen: list[Playbook], generation: Generation) -> Overlap:
-        """How much of its question the document of each judgement has."""
+        """How much of its question the document of each judgement has, among these questions: a fit sees no others."""
         texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
         ids = {id: at for at, id in enumerate(dict.fromkeys(one.id for one in chosen))}
         asked = np.array([texts[one.query] for one in chosen], np.int64)
         answering = np.array([ids[one.id] for one in chosen], np.int64)
         said = [self._words[text] for text in texts]
         held = [self._documents.words(generation, id) for id in ids]
-        return overlap(said, held, asked, answering, self._vocabulary)
+        return overlap(said, held, asked, answering, Vocabulary(said))
 
     def _placed(self, query: str, generation: Generation) -> dict[str, _Judged]:
         """How each document judged for a question stands by its cosine; one that is gone is last."""

@@ -6,7 +6,7 @@ question says ("who", "need") says nothing about what this one asks.
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -32,12 +32,14 @@ def words(text: str) -> Words:
 
 
 class Vocabulary:
-    """How many of the recorded questions have a word."""
+    """How many of some questions have a word."""
 
-    def __init__(self) -> None:
-        """No question yet."""
+    def __init__(self, questions: Iterable[Words] = ()) -> None:
+        """Those of `questions` are counted."""
         self._questions = 0
         self._having: Counter[int] = Counter()
+        for question in questions:
+            self.add(question)
 
     def add(self, question: Words) -> None:
         """Count a question."""

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.memory import evidence
 from engine.memory.words import NONE, Overlap, Vocabulary, difference, overlap, words
 from engine.session import Session
 
@@ -113,3 +114,19 @@ def test_what_is_right_for_a_city_comes_first_for_it_in_other_words(welders: Ses
 def test_a_question_that_comes_as_a_vector_is_compared_by_meaning_alone(welders: Session) -> None:
     rows = welders.run("select id from hybrid_search(embed(?), playbook := 'robust')", [f"{ASKED} Gary"]).rows()
     assert rows[0]["id"] == "gary2"
+
+
+def test_what_a_fit_does_not_look_at_does_not_change_it(welders: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "JUDGEMENTS", 4)
+    found(welders, f"{ASKED} Gary")
+    (held,) = welders._lake.playbooks._evidence.values()
+    live = welders._lake.corpora.live("welders")
+
+    def seen() -> list[float]:
+        chosen = held._chosen("welders")
+        assert len(chosen) < 2 * KNOWN
+        return [*held._sample(chosen, live).words.common, *held._sample(chosen, live).words.asked]
+
+    before = seen()
+    record(welders, "on the night shift", str(welders.run("select max(id) as id from welders").rows()[0]["id"]), 1.0)
+    assert seen() == before
