@@ -101,11 +101,8 @@ class Scope:
 
 
 def _place_of(generation: Generation, segment: Segment, document: int) -> Place | None:
-    rows, first = segment.first_chunks
-    at = int(np.searchsorted(rows, document))
-    if at == len(rows) or rows[at] != document:
-        return None
-    return Place(generation, segment, int(first[at]), document)
+    chunks = segment.chunks_of(document)
+    return Place(generation, segment, chunks[0], document) if chunks else None
 
 
 def dense(scope: Scope, questions: Vectors, depth: int, how: How = DEFAULT) -> list[Found]:
