@@ -278,39 +278,44 @@ def _weights(encoded: str | None) -> tuple[tuple[str, float], ...]:
     return tuple(sorted((str(name), float(weight)) for name, weight in value.items()))
 
 
-@batch_kernel("_vector_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, BOOLEAN, BIGINT, VARCHAR", HITS, "reads")
+@batch_kernel("_vector_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, BOOLEAN, BIGINT, VARCHAR, VARCHAR", HITS, "reads")
 def vector_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search by meaning."""
 
     def request(row: Row) -> Request | None:
-        query, corpora, k, predicate, exact, ef, generation = row
+        query, corpora, k, predicate, exact, ef, generation, collapse = row
         return None if query is None else Request(
-            "vector", _names(corpora), _number(k, 10), filter=predicate, exact=bool(exact), ef=ef, generation=generation
+            "vector", _names(corpora), _number(k, 10), filter=predicate, exact=bool(exact), ef=ef,
+            generation=generation, collapse=collapse,
         )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])
 
 
-@batch_kernel("_text_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR", HITS, "reads")
+@batch_kernel("_text_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, VARCHAR", HITS, "reads")
 def text_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search by words."""
 
     def request(row: Row) -> Request | None:
-        query, corpora, k, predicate = row
-        return None if query is None else Request("text", _names(corpora), _number(k, 10), filter=predicate)
+        query, corpora, k, predicate, collapse = row
+        return None if query is None else Request(
+            "text", _names(corpora), _number(k, 10), filter=predicate, collapse=collapse
+        )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])
 
 
-@batch_kernel("_hybrid_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, DOUBLE, BIGINT, BIGINT, VARCHAR", HITS, "reads")
+@batch_kernel(
+    "_hybrid_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, DOUBLE, BIGINT, BIGINT, VARCHAR, VARCHAR", HITS, "reads"
+)
 def hybrid_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search by both."""
 
     def request(row: Row) -> Request | None:
-        query, corpora, k, predicate, alpha, rrf_k, depth, playbook = row
+        query, corpora, k, predicate, alpha, rrf_k, depth, playbook, collapse = row
         return None if query is None else Request(
             "hybrid", _names(corpora), _number(k, 10), None, predicate, alpha, rrf_k,
-            _number(depth, DEFAULT_DEPTH), playbook=playbook or "off",
+            _number(depth, DEFAULT_DEPTH), playbook=playbook or "off", collapse=collapse,
         )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])
@@ -318,7 +323,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> pa.Array:
 
 @batch_kernel(
     "_matrix_search",
-    "VARCHAR, VARCHAR[], BIGINT, BIGINT, VARCHAR, VARCHAR, DOUBLE, VARCHAR, VARCHAR, VARCHAR[]",
+    "VARCHAR, VARCHAR[], BIGINT, BIGINT, VARCHAR, VARCHAR, DOUBLE, VARCHAR, VARCHAR, VARCHAR[], VARCHAR",
     HITS,
     "reads",
 )
@@ -326,10 +331,11 @@ def matrix_search(call: Call, rows: list[Row]) -> pa.Array:
     """Search many corpora, with memory."""
 
     def request(row: Row) -> Request | None:
-        query, corpora, k, per_corpus_k, predicate, weights, min_relevance, playbook, role, exclude = row
+        query, corpora, k, per_corpus_k, predicate, weights, min_relevance, playbook, role, exclude, collapse = row
         return None if query is None else Request(
             "hybrid", _names(corpora), _number(k, 8), per_corpus_k, predicate, weights=_weights(weights),
             min_relevance=min_relevance, playbook=playbook or "off", role=role, exclude=_names(exclude) or (),
+            collapse=collapse,
         )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.search import fusion
+from engine.search.collapse import Collapse
 from engine.search.entries import Entries
 from engine.search.fusion import Key, Ranked, Top
 from engine.search.metadata import Metadata
@@ -52,24 +53,34 @@ class Columns:
         return [dict(zip(NAMES, values, strict=True)) for values in zip(*self.values, strict=True)]
 
 
-def best(numbering: Numbering, entries: Entries, k: int, per_corpus: int | None) -> Top:
+def best(
+    numbering: Numbering, entries: Entries, k: int, per_corpus: int | None, collapse: Collapse | None = None
+) -> Top:
     """The best entries of each question: those that have a score, first those that say something new."""
     scored = np.flatnonzero(~np.isnan(entries.score))
     some = entries if len(scored) == len(entries.score) else entries.at(scored)
     corpus = numbering.corpus(some.document) if per_corpus is not None else some.document
-    chosen = fusion.top(Ranked(some.question, some.score, some.order, corpus, some.text, some.late), k, per_corpus)
+    group = None if collapse is None else collapse.groups(some.document)
+    ranked = Ranked(some.question, some.score, some.order, corpus, some.text, some.late)
+    chosen = fusion.top(ranked, k, per_corpus, group)
     return chosen._replace(rows=scored[chosen.rows], leader=scored[chosen.leader])
 
 
 def answers(
-    scope: Scope, entries: Entries, questions: int, request: Request, metadata: Metadata, moved: Mapping[int, Moved]
+    scope: Scope,
+    entries: Entries,
+    questions: int,
+    request: Request,
+    metadata: Metadata,
+    moved: Mapping[int, Moved],
+    collapse: Collapse | None = None,
 ) -> Columns:
     """The answers to so many questions. `moved`: the rankings, by question, that memory has changed."""
     numbering = scope.numbering
     if request.min_relevance is not None:
         distance = np.where(np.isnan(entries.distance), 1.0, entries.distance)
         entries = entries.at(1 - distance >= request.min_relevance)
-    top = best(numbering, entries, request.k, request.per_corpus_k)
+    top = best(numbering, entries, request.k, request.per_corpus_k, collapse)
     chosen = entries.at(top.rows)
     keys = numbering.keys(chosen.document)
     every = np.ones(len(keys), np.bool_)
@@ -91,18 +102,20 @@ def answers(
 
 
 def _folded(numbering: Numbering, entries: Entries, top: Top) -> Iterator[str]:
-    """What `_explain` says of documents with the same text: how many stand behind the best, and which that is."""
+    """What `_explain` says of documents that stand behind others: with the same text, or in the same group."""
     behind = np.flatnonzero(top.leader != top.rows)
     names = numbering.keys(entries.document[top.leader[behind]]) if len(behind) else []
     bests = dict(zip(behind.tolist(), names, strict=True))
     late = entries.late[top.rows].tolist()
-    for at, copies in enumerate(top.copies.tolist()):
+    for at, (copies, others) in enumerate(zip(top.copies.tolist(), top.others.tolist(), strict=True)):
+        told = [f'"collapsed": {others}'] if others else []
         if late[at]:
-            yield '"boilerplate": true'
+            told.append('"boilerplate": true')
         elif at in bests:
-            yield f'"duplicate_of": {_json(bests[at]._asdict())}'
-        else:
-            yield f'"duplicates": {copies}' if copies else ""
+            told.append(f'"duplicate_of": {_json(bests[at]._asdict())}')
+        elif copies:
+            told.append(f'"duplicates": {copies}')
+        yield ", ".join(told)
 
 
 def _explained(

@@ -103,12 +103,14 @@ class Top(NamedTuple):
     rows: Rows
     leader: Rows  # the best row with the same text; itself for what is late
     copies: Rows  # how many rows have that text beside the best
+    others: Rows  # how many rows of the same group stand behind
 
 
-def top(ranked: Ranked, k: int, per_corpus: int | None = None) -> Top:
+def top(ranked: Ranked, k: int, per_corpus: int | None = None, group: Rows | None = None) -> Top:
     """The best `k` rows of each question, at most `per_corpus` of one corpus; equal scores by (corpus, id).
 
-    Rows with the text of a better one, and those that are late, come after all others.
+    Rows with the text of a better one, and those that are late, come after all others. `group`: equal for rows of which
+    only the first is taken.
     """
     at = np.lexsort((ranked.order, -ranked.score, ranked.question))
     question, text, late = ranked.question[at], ranked.text[at], ranked.late[at]
@@ -117,8 +119,13 @@ def top(ranked: Ranked, k: int, per_corpus: int | None = None) -> Top:
     if late.any():
         leader, copies = np.where(late, np.arange(len(at)), leader), np.where(late, 0, copies)
     chosen = np.lexsort((late | (before > 0), question))
+    others = np.zeros(len(at), np.int64)
+    if group is not None:
+        first, before = grouped(question[chosen], group[at[chosen]])
+        others[chosen] = np.bincount(first, minlength=len(at))[first] - 1
+        chosen = chosen[before == 0]
     if per_corpus is not None:
         _, before = grouped(question[chosen], ranked.corpus[at[chosen]])
         chosen = chosen[before < per_corpus]
     chosen = chosen[counted(question[chosen], np.ones(len(chosen), np.bool_)) <= k]
-    return Top(at[chosen], at[leader[chosen]], copies[chosen])
+    return Top(at[chosen], at[leader[chosen]], copies[chosen], others[chosen])

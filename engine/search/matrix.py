@@ -14,6 +14,7 @@ from engine.access.profiles import Profile
 from engine.errors import Invalid, TimedOut, nearest
 from engine.memory.evidence import Asked
 from engine.search import columns, filters, retrieval
+from engine.search.collapse import DEEPER, DEEPEST, Collapse
 from engine.search.columns import Columns
 from engine.search.entries import Entries, joined
 from engine.search.fusion import Key
@@ -24,6 +25,7 @@ from engine.search.ranking import Ranking, rank_all
 from engine.search.recollection import believe, remember
 from engine.search.request import Question, Request
 from engine.search.retrieval import How, Scope, Shown
+from engine.search.vectors.protocol import Rows
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -40,8 +42,7 @@ def search(
     `reach`: who asks; only what it sees can be found. Raises TimedOut soon after `cancelled` becomes true.
     """
     one = _Search(lake, questions, request, reach, cancelled)
-    metadata = Metadata(lake, one.scope)
-    return [one.answers(start, metadata) for start in range(0, len(questions), TOGETHER)]
+    return [one.answers(start) for start in range(0, len(questions), TOGETHER)]
 
 
 def ranked(
@@ -60,18 +61,21 @@ class _Search:
     ) -> None:
         request.check(lake.config.search.max_k)
         self.scope = scope_of(lake, request, reach)
+        self._metadata = Metadata(lake, self.scope)
+        self._collapse = None if request.collapse is None else Collapse(self._metadata, request.collapse)
         self._lake, self._questions, self._request, self._reach = lake, questions, request, reach
         self._cancelled = cancelled
         self._model = _one_model(self.scope)
         self._vectors = embed(lake, self.scope, questions, cancelled) if request.method != "text" else None
         self._sitting = lake.judge.sitting(cancelled)
-        self._depth = request.k if request.method == "vector" else max(request.depth, request.k)
+        deep = request.method != "vector" or request.collapse is not None
+        self._depth = max(request.depth, request.k) if deep else request.k
 
     def _check(self) -> None:
         if self._cancelled and self._cancelled():
             raise TimedOut
 
-    def answers(self, start: int, metadata: Metadata) -> Columns:
+    def answers(self, start: int) -> Columns:
         """The answers to the questions from one on, as many as share a comparison."""
         entries = self.entries(start)
         remembering = self._vectors is not None and self._request.playbook != "off"
@@ -81,18 +85,33 @@ class _Search:
             others = entries.at(~np.isin(entries.question, list(moved)))
             entries = joined([others, *(one.settled() for one in moved.values())])
         questions = len(self._questions[start : start + TOGETHER])
-        return columns.answers(self.scope, entries, questions, self._request, metadata, moved)
+        return columns.answers(self.scope, entries, questions, self._request, self._metadata, moved, self._collapse)
 
     def entries(self, start: int) -> Entries:
         """What those questions found, without memory."""
+        asked = np.arange(start, min(start + TOGETHER, len(self._questions)))
+        depth = self._depth
+        found = self._found(asked, depth)
+        while self._collapse is not None and depth < DEEPEST:
+            short = self._collapse.counts(found, len(asked)) < self._request.k
+            if not short.any():
+                break
+            depth = min(depth * DEEPER, DEEPEST)
+            deeper = self._found(asked[short], depth)
+            deeper = deeper._replace(question=np.flatnonzero(short)[deeper.question])
+            found = joined([found.at(~short[found.question]), deeper])
+        return found
+
+    def _found(self, asked: Rows, depth: int) -> Entries:
+        """What some of the questions found, numbered by their positions among these."""
         self._check()
         request, dense, vectors = self._request, NOTHING, None
-        questions = self._questions[start : start + TOGETHER]
+        questions = [self._questions[at] for at in asked.tolist()]
         if self._vectors is not None:
-            vectors = self._vectors[start : start + TOGETHER]
-            dense = retrieval.by_vectors(self.scope, vectors, self._depth, How(request.exact, request.ef))
+            vectors = self._vectors[asked]
+            dense = retrieval.by_vectors(self.scope, vectors, depth, How(request.exact, request.ef))
         words = [one if isinstance(one, str) and request.method != "vector" else None for one in questions]
-        return rank_all(self.scope, dense, words, vectors, request, self._depth, self._check)
+        return rank_all(self.scope, dense, words, vectors, request, depth, self._check)
 
     def rankings(self, entries: Entries, start: int) -> Iterator[Ranking]:
         """The ranking of each of those questions, with memory as far as that is asked for."""

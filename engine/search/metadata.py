@@ -20,11 +20,11 @@ class Metadata:
 
     def __init__(self, lake: "Lake", scope: Scope) -> None:
         """`scope` knows which corpora are shown in part."""
-        self._lake, self._scope = lake, scope
+        self._lake, self.scope = lake, scope
 
     def of(self, documents: Rows) -> list[str]:
         """The metadata of some documents, by their numbers in the scope."""
-        numbering = self._scope.numbering
+        numbering = self.scope.numbering
         partly = [number for number, corpus in enumerate(numbering.corpora) if self._is_shown_in_part(corpus)]
         if not partly:
             return numbering.metadata(documents)
@@ -35,11 +35,28 @@ class Metadata:
         return list(found)
 
     def _is_shown_in_part(self, corpus: str) -> bool:
-        shown = self._scope.shown.get(corpus)
+        shown = self.scope.shown.get(corpus)
         return shown is not None and (shown.grant.columns is not None or bool(shown.grant.masks))
 
+    def values(self, documents: Rows, column: str) -> list[object]:
+        """What some documents have in a column, as it is shown; None where their corpus shows no such column."""
+        found: list[object] = [None] * len(documents)
+        for generation, segment, at, rows in self.scope.numbering.segments(documents):
+            shown = self.scope.shown.get(generation.corpus)
+            grant = None if shown is None else shown.grant
+            if filters.missing([column], generation, grant):
+                continue
+            with (
+                self._lake.cursor() as cursor,
+                filters.registered(cursor, segment, rows, grant, self._lake.mask_key) as relation,
+            ):
+                values = duck.table(cursor, f"select {duck.identifier(column)} from {relation}").column(0)
+            for position, value in zip(at.tolist(), values.to_pylist(), strict=True):
+                found[position] = value
+        return found
+
     def _shown(self, generation: Generation, segment: Segment, document: int) -> str:
-        grant = self._scope.shown[generation.corpus].grant
+        grant = self.scope.shown[generation.corpus].grant
         names = filters.columns(generation, grant)
         packed = ", ".join(f"{duck.identifier(name)} := {duck.identifier(name)}" for name in names)
         if not packed:

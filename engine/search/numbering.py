@@ -84,6 +84,11 @@ class Numbering:
         part = int(_part(self.first_documents, np.array([number]))[0])
         return *self.parts[part], number - int(self.first_documents[part])
 
+    def segments(self, documents: Rows) -> "Iterator[tuple[Generation, Segment, Rows, Rows]]":
+        """The segments that have some of the documents: the positions of these, and their rows there."""
+        for number, at in self._split(self.first_documents, documents):
+            yield *self.parts[number], at, documents[at] - self.first_documents[number]
+
     def generations(self, documents: Rows) -> list[str]:
         """The names of the generations of some documents."""
         names = [generation.name for generation, _ in self.parts]

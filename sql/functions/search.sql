@@ -202,13 +202,13 @@ the corpus was built with. The index passes the gate of build_index; `status` is
 @example select * from import_index(''resumes'', ''/data/resumes.lhv1'')';
 
 create or replace macro fn.vector_search(
-    query, corpora := null, k := 10, filter := null, exact := false, ef := null, generation := null
+    query, corpora := null, k := 10, filter := null, exact := false, ef := null, generation := null, collapse := null
 ) as table
 select unnest(hit)
 from (
     select unnest(_vector_search(
         to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, exact::boolean, ef::bigint,
-        generation::varchar, getvariable('lakehouse_call')
+        generation::varchar, collapse::varchar, getvariable('lakehouse_call')
     )) as hit
 );
 
@@ -217,20 +217,22 @@ comment on macro table fn.vector_search is
 
 `query` is a text or a vector (FLOAT[]). `corpora` NULL = all. `filter` is a SQL predicate over the metadata columns and
 `id`; it is evaluated before the top k, so there are k rows whenever k match. `exact` compares everything, whatever index
-there is; `ef` is how many candidates an index looks at. `generation` searches a named one of one corpus.
+there is; `ef` is how many candidates an index looks at. `generation` searches a named one of one corpus. `collapse` is a
+metadata column: of the documents with one value in it, the best stands for all; what has no value stands for itself.
 A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
-@signature vector_search(query, corpora := NULL, k := 10, filter := NULL, exact := false, ef := NULL, generation := NULL)
+@signature vector_search(query, corpora := NULL, k := 10, filter := NULL, exact := false, ef := NULL, generation := NULL, collapse := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from vector_search(''who can drive a lift truck?'', k := 5)';
 
-create or replace macro fn.text_search(query, corpora := null, k := 10, filter := null) as table
+create or replace macro fn.text_search(query, corpora := null, k := 10, filter := null, collapse := null) as table
 select unnest(hit)
 from (
     select unnest(_text_search(
-        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, getvariable('lakehouse_call')
+        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, collapse::varchar,
+        getvariable('lakehouse_call')
     )) as hit
 );
 
@@ -242,18 +244,19 @@ A `where` after it sees only the rows that were found: `corpora` and `filter` ac
 @area search
 @effect reads
 @required 1
-@signature text_search(query, corpora := NULL, k := 10, filter := NULL)
+@signature text_search(query, corpora := NULL, k := 10, filter := NULL, collapse := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from text_search(''OSHA-10 forklift'', corpora := [''resumes''])';
 
 create or replace macro fn.hybrid_search(
-    query, corpora := null, k := 10, filter := null, alpha := null, rrf_k := null, depth := 100, playbook := 'robust'
+    query, corpora := null, k := 10, filter := null, alpha := null, rrf_k := null, depth := 100, playbook := 'robust',
+    collapse := null
 ) as table
 select unnest(hit)
 from (
     select unnest(_hybrid_search(
         to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, alpha::double, rrf_k::bigint,
-        depth::bigint, playbook::varchar, getvariable('lakehouse_call')
+        depth::bigint, playbook::varchar, collapse::varchar, getvariable('lakehouse_call')
     )) as hit
 );
 
@@ -264,25 +267,25 @@ comment on macro table fn.hybrid_search is
 answers have sharpened the question; `alpha` NULL is 0.5, 1 = meaning only, 0 = words only. With `rrf_k` (60 is usual) the
 two lists are fused by reciprocal ranks instead. `depth` is how far each list is looked at.
 `playbook`: ''robust'' = recorded outcomes move what was found, as far as they bear each other out; ''classic'' = the
-three nearest, believed; ''off'' = as if there were none.
+three nearest, believed; ''off'' = as if there were none. `collapse` as in vector_search.
 A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
-@signature hybrid_search(query, corpora := NULL, k := 10, filter := NULL, alpha := NULL, rrf_k := NULL, depth := 100, playbook := ''robust'')
+@signature hybrid_search(query, corpora := NULL, k := 10, filter := NULL, alpha := NULL, rrf_k := NULL, depth := 100, playbook := ''robust'', collapse := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from hybrid_search(''night shift reach truck'', filter := $$state = ''IL''$$)';
 
 create or replace macro fn.matrix_search(
     query, corpora := null, k := 8, per_corpus_k := 6, filter := null, weights := null, min_relevance := null,
-    playbook := 'robust', role := null, exclude := null
+    playbook := 'robust', role := null, exclude := null, collapse := null
 ) as table
 select unnest(hit)
 from (
     select unnest(_matrix_search(
         to_json(query)::varchar, corpora::varchar[], k::bigint, per_corpus_k::bigint, filter::varchar,
         to_json(weights)::varchar, min_relevance::double, playbook::varchar, role::varchar, exclude::varchar[],
-        getvariable('lakehouse_call')
+        collapse::varchar, getvariable('lakehouse_call')
     )) as hit
 );
 
@@ -293,11 +296,12 @@ At most `per_corpus_k` rows of one corpus (NULL = no limit) and `k` in all. `wei
 `min_relevance` is the least cosine of a row. `playbook`: ''robust'' = recorded outcomes move what was
 found, as far as they bear each other out; ''classic'' = the three nearest, believed, which may bring in what was not
 found; ''off'' = as if there were none. `role` limits them to that role. `exclude` is a list of ids to leave out.
+`collapse` is a metadata column of which each value is in one row only.
 A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
-@signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''robust'', role := NULL, exclude := NULL)
+@signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''robust'', role := NULL, exclude := NULL, collapse := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from matrix_search(''forklift operator with OSHA-10 in IL'', filter := $$state = ''IL''$$, corpora := [''resumes''])';
 

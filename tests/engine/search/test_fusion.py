@@ -77,6 +77,13 @@ def test_at_most_so_many_of_one_corpus() -> None:
     assert top(scored([3.0, 2.0, 1.0], corpus=[0, 0, 1]), 2, per_corpus=1).rows.tolist() == [0, 2]
 
 
+def test_the_first_of_each_group() -> None:
+    rows = scored([5.0, 4.0, 3.0, 2.0, 1.0], text=[1, 2, 1, 4, 5], question=[0, 0, 0, 0, 1])
+    chosen = top(rows, 5, group=numbers(7, 7, 8, 8, 7))
+    assert chosen.rows.tolist() == [0, 3, 4]  # 2 says the same as 0, so that 3 stands for its group
+    assert chosen.others.tolist() == [1, 1, 0]
+
+
 def test_copies_come_after_what_is_new_and_boilerplate_too() -> None:
     chosen = top(scored([5.0, 4.0, 3.0, 2.0, 1.0], text=[7, 7, 8, 7, 9], late=[0, 0, 1, 0, 0]), 5)
     assert chosen.rows.tolist() == [0, 4, 1, 2, 3]
