@@ -14,6 +14,7 @@ from typing import Any
 
 from engine import change, duck, faults, paths, tokens
 from engine.access.roles import Effect, strongest
+from engine.advice import advice
 from engine.catalogue import Function
 from engine.containment import tree as syntax
 from engine.containment.acts import unsteady_act
@@ -71,6 +72,7 @@ class Checked:
     contained: str | None = None  # the function because of which it runs in a worker process
     placeless: bool = False  # nothing of a bucket is named: see `engine/placeless.py`
     calls: frozenset[str] = frozenset()  # those of our functions that a SELECT calls, all of them with constants
+    advice: tuple[str, ...] = ()  # of EXPLAIN, beside the plan
 
     @property
     def is_write(self) -> bool:
@@ -224,7 +226,9 @@ def _check_explain(
     runs = any(word.text in ("analyze", "analyse") for word in words[:at])
     if runs and checked.effect != "reads":
         raise Forbidden("explain analyze would run a statement that acts", "leave analyze out")
-    return Checked("EXPLAIN", True, "reads", parameters, False, contained=checked.contained)
+    is_select = checked.kind == "SELECT" and not checked.expands
+    told = advice(serialized(cursor, inner)) if is_select else ()
+    return Checked("EXPLAIN", True, "reads", parameters, False, contained=checked.contained, advice=told)
 
 
 def use_target(sql: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from engine import duck, faults, guard, parameters
 from engine.access.credentials import Credentials
 from engine.access.profiles import Profile
 from engine.access.roles import Role, require
+from engine.advice import beside
 from engine.cursors import path_of
 from engine.descriptions import NO_ROWS, Description
 from engine.errors import Conflict, Forbidden, Invalid, LakehouseError, NotFound
@@ -151,7 +152,7 @@ class Session:
         execution = self._execution(sql, checked, transaction, statement_id)
         with execution.acting():
             values = parameters.named(checked.parameters, params)
-            reader = self._as_shown(execution.reader(values))
+            reader = beside(self._as_shown(execution.reader(values)), checked.advice)
             apart = self._lake.containment.takes(checked, values)
             if checked.is_query and checked.effect == "reads" and transaction is None and not apart:
                 return streamed(execution, reader)

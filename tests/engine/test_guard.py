@@ -289,7 +289,7 @@ def test_what_looks_odd_and_is_right(guest: Session, sql: str, rows: list[dict[s
         ("vector_search('x', kk := 1)", "vector_search() has no argument 'kk'; did you mean 'k'?"),
         ("vector_search('x', k := 1, K => 2)", "vector_search() got the argument"),
         ("vector_search('x', query := 'y')", "vector_search() got the argument 'query' twice"),
-        ("vector_search('x', null, 1, null, false, 5, 'g', 6)", "vector_search() takes at most 7 arguments"),
+        ("vector_search('x', null, 1, null, false, 5, 'g', 'part', 6)", "vector_search() takes at most 8 arguments"),
     ],
 )
 def test_arguments_of_our_functions(guest: Session, call: str, message: str) -> None:
