@@ -8,7 +8,7 @@ the CPU time and the wait. Here the caller's own thread does everything. See dec
 import inspect
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow as pa
 from engine import duck
 from engine.cursors import Cursors
 from engine.guard import serialized
+from engine.instance import Body
 from engine.placeless import is_placeless
 from sql import scripts
 
@@ -31,7 +32,6 @@ from duckdb_functions()
 where database_name = 'fn' and schema_name = 'main' and macro_definition is not null
 """
 PLAIN = (pa.types.is_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
-Body = Callable[..., pa.Array]
 KERNEL = re.compile(r"\b(_\w+)\(")
 MACRO = re.compile(r"create or replace macro fn\.(\w+)\(")
 
@@ -94,19 +94,18 @@ class Annex:
             body, parameters, returns = self._lake.kernels[kernel]
             kinds = [self._lake.arrow_type(kind) for kind in (*parameters, "VARCHAR", returns)]
             if all(map(_is_plain, kinds)):
-                duck.register_single(root, kernel, self._single(body, kinds), [*parameters, "VARCHAR"], returns)
+                duck.register_single(root, kernel, self._single(body), [*parameters, "VARCHAR"], returns)
             else:
                 duck.register_kernel(root, kernel, body, [*parameters, "VARCHAR"], returns)
             self._made.add(kernel)
         root.execute(source)
         self._made.add(name)
 
-    def _single(self, body: Body, kinds: Sequence[pa.DataType]) -> Callable[..., object]:
-        """A kernel for one row of Python values: the engine needs longer to read an answer of Arrow than to search."""
+    def _single(self, body: Body) -> Callable[..., object]:
+        """A kernel for one row of Python values."""
 
         def called(*values: object) -> object:
-            columns = [pa.array([one], kind) for one, kind in zip(values, kinds[:-1], strict=True)]
-            return body(*columns)[0].as_py()
+            return body.single(*values)
 
         called.__signature__ = inspect.signature(body)  # type: ignore[attr-defined]
         self._bodies.append(called)

@@ -1,9 +1,11 @@
 """One instance of the engine over the files of a home: opened, dressed with what is ours, and sealed."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from engine import catalogue, duck, faults, guard
 from engine.config import Engine
@@ -11,7 +13,18 @@ from engine.errors import Internal, Invalid
 from engine.storage.buckets import attach_buckets
 from sql import Script, scripts
 
-Installable = tuple[str, Callable[..., Any], list[str], str]  # name, body, types of the parameters, type of the answer
+
+class Body(Protocol):
+    """What a kernel does; its last argument is the token of the cursor that calls it."""
+
+    def __call__(self, *columns: pa.ChunkedArray) -> pa.Array:
+        """One answer for each row of some columns."""
+
+    def single(self, *values: Any) -> object:
+        """The answer to one row of Python values."""
+
+
+Installable = tuple[str, Body, list[str], str]  # name, body, types of the parameters, type of the answer
 
 
 def opened(home: Path, engine: Engine) -> duck.Cursor:

@@ -81,7 +81,7 @@ class Lake:
         self.descriptions = Descriptions(self)
         self.known = guard.Known({}, frozenset())
         self.sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-        self.kernels: dict[str, tuple[Callable[..., pa.Array], tuple[str, ...], str]] = {}  # by name
+        self.kernels: dict[str, tuple[instance.Body, tuple[str, ...], str]] = {}  # by name
         self._arrow_types: dict[str, pa.DataType] = {}
         limits = self.config.limits
         turns = limits.statements or max(8, 4 * (os.cpu_count() or 1))

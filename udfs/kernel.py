@@ -7,16 +7,18 @@ of the cursor, by which it finds the statement that called it: without a running
 import inspect
 import re
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from engine import duck, faults
 from engine.access.roles import Effect, require
 from engine.errors import Busy, Forbidden, Internal, LakehouseError
+from engine.instance import Installable
 from engine.lake import Lake
 from engine.session import Session
 from engine.statement import Statement
@@ -25,6 +27,23 @@ from engine.turns import within_a_turn
 AT_ONCE = 256  # answers that are made a column at a time
 Row = tuple[Any, ...]
 Answer = Sequence[Mapping[str, Any]]
+
+
+class Columnar(ABC):
+    """Answers that stand in columns."""
+
+    @abstractmethod
+    def column(self, kind: pa.DataType) -> pa.Array:
+        """All of them, as an array of a type."""
+
+    @abstractmethod
+    def value(self) -> object:
+        """The only one, in Python."""
+
+
+Answers = Sequence[Any] | Columnar
+Made = TypeVar("Made")
+Form = Callable[[Answers, pa.DataType, Callable[[], None]], Made]
 
 
 @dataclass(frozen=True)
@@ -56,14 +75,14 @@ class Call:
 class Kernel:
     """A named batch function: `run(call, rows)` answers each row of arguments with one value of type `returns`.
 
-    The answers are Python values, or an array of Arrow of that type.
+    The answers are Python values, or stand in columns already.
     """
 
     name: str
     parameters: tuple[str, ...]
     returns: str
     effect: Effect
-    run: Callable[[Call, list[Row]], Sequence[Any] | pa.Array]
+    run: Callable[[Call, list[Row]], Answers]
 
 
 def kernel(name: str, parameters: str, returns: str, effect: Effect) -> Callable[[Callable[..., Any]], Kernel]:
@@ -80,10 +99,10 @@ def kernel(name: str, parameters: str, returns: str, effect: Effect) -> Callable
 
 def batch_kernel(
     name: str, parameters: str, returns: str, effect: Effect
-) -> Callable[[Callable[[Call, list[Row]], Sequence[Any] | pa.Array]], Kernel]:
+) -> Callable[[Callable[[Call, list[Row]], Answers]], Kernel]:
     """Make a kernel of `f(call, rows)`, called once a batch, for work that is cheaper together."""
 
-    def wrap(function: Callable[[Call, list[Row]], Sequence[Any] | pa.Array]) -> Kernel:
+    def wrap(function: Callable[[Call, list[Row]], Answers]) -> Kernel:
         return Kernel(name, _types(parameters), returns, effect, function)
 
     return wrap
@@ -94,26 +113,43 @@ def _types(parameters: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(outside_brackets, parameters)) if parameters.strip() else ()
 
 
-def installable(lake: Lake, kernels: Sequence[Kernel]) -> list[tuple[str, Callable[..., pa.Array], list[str], str]]:
+def installable(lake: Lake, kernels: Sequence[Kernel]) -> list[Installable]:
     """The kernels in the form that `Lake.install` takes: name, body, parameter types, return type."""
-    return [(kernel.name, body(lake, kernel), [*kernel.parameters, "VARCHAR"], kernel.returns) for kernel in kernels]
+    return [(kernel.name, Body(lake, kernel), [*kernel.parameters, "VARCHAR"], kernel.returns) for kernel in kernels]
 
 
-def body(lake: Lake, kernel: Kernel) -> Callable[..., pa.Array]:
-    """The function that DuckDB calls for `kernel`."""
+class Body:
+    """The function that DuckDB calls for a kernel: with columns of Arrow, or with the Python values of one row."""
 
-    def called(*columns: pa.ChunkedArray) -> pa.Array:
+    def __init__(self, lake: Lake, kernel: Kernel) -> None:
+        """`lake`: where its statements run."""
+        self._lake, self._kernel = lake, kernel
+        # DuckDB counts the parameters of the function it is given, and takes `*columns` for one
+        names = [f"column{position}" for position in range(len(kernel.parameters) + 1)]
+        parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
+        self.__signature__ = inspect.Signature(parameters)
+
+    def __call__(self, *columns: pa.ChunkedArray) -> pa.Array:
+        """One answer for each row of some columns, the last of which is the token of the cursor."""
         *arguments, tokens = columns
-        statement = lake.running.get(tokens[0].as_py() or "")
+        rows = list(zip(*(column.to_pylist() for column in arguments), strict=True)) or [()] * len(tokens)
+        return self._answered(tokens[0].as_py(), rows, _column)
+
+    def single(self, *values: Any) -> object:
+        """The answer to one row. The engine needs longer to read an answer of Arrow than a search takes."""
+        return self._answered(values[-1], [values[:-1]], _value)
+
+    def _answered(self, token: str | None, rows: list[Row], form: "Form[Made]") -> Made:
+        lake, kernel = self._lake, self._kernel
+        statement = lake.running.get(token or "")
         if statement is None:
             raise Forbidden(f"{kernel.name} cannot be called directly", "call the function without the underscore")
         try:
             statement.check()
             require(statement.session.role, kernel.effect, f"{kernel.name.lstrip('_')}()")
-            rows = list(zip(*(column.to_pylist() for column in arguments), strict=True)) or [()] * len(tokens)
             with within_a_turn():
                 answers = kernel.run(Call(lake, statement), rows)
-                return _column(answers, lake.arrow_type(kernel.returns), statement.check)
+                return form(answers, lake.arrow_type(kernel.returns), statement.check)
         except LakehouseError as error:
             statement.failure = statement.session.scrubbed(error)
             raise statement.failure from None
@@ -121,22 +157,23 @@ def body(lake: Lake, kernel: Kernel) -> Callable[..., pa.Array]:
             statement.failure = _fault(lake, kernel, statement, error)
             raise statement.failure from error
 
-    # DuckDB counts the parameters of the function it is given, and takes `*columns` for one
-    names = [f"column{position}" for position in range(len(kernel.parameters) + 1)]
-    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
-    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return called
 
-
-def _column(answers: Sequence[Any] | pa.Array, kind: pa.DataType, check: Callable[[], None]) -> pa.Array:
+def _column(answers: Answers, kind: pa.DataType, check: Callable[[], None]) -> pa.Array:
     """The answers as a column; `check`, which may raise to stop, is called now and then: large ones take their time."""
-    if isinstance(answers, pa.Array):
-        return answers
+    if isinstance(answers, Columnar):
+        return answers.column(kind)
     parts = []
     for start in range(0, len(answers), AT_ONCE):
         check()
         parts.append(pa.array(answers[start : start + AT_ONCE], type=kind))
     return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], type=kind)])
+
+
+def _value(answers: Answers, kind: pa.DataType, check: Callable[[], None]) -> object:
+    """The one answer as the engine takes it from Python: every field is there, each of its type."""
+    if isinstance(answers, Columnar):
+        return answers.value()
+    return _column(answers, kind, check)[0].as_py()
 
 
 def _fault(lake: Lake, kernel: Kernel, statement: Statement, error: Exception) -> LakehouseError:

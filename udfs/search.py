@@ -6,8 +6,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from engine.errors import Invalid
 from engine.search import answer, matrix, recall, rerank, transfer
@@ -19,6 +17,7 @@ from engine.search.repository import knowledge
 from engine.search.request import DEFAULT_DEPTH, Question, Request
 from engine.search.tuning import Aim, Tuning
 from engine.search.vectors.choosing import Wish
+from udfs.hits import Hits
 from udfs.kernel import Call, Row, batch_kernel, kernel
 
 HITS = (
@@ -210,7 +209,7 @@ def import_index(call: Call, corpus: str | None, uri: str | None) -> list[dict[s
         return [row | {"status": built.status, "generation": built.generation, "reason": built.reason}]
 
 
-def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -> pa.Array:
+def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -> Hits:
     """Answer every row; rows with the same request are answered together, an equal question only once."""
     numbered = [(request, at) for at, request in enumerate(requests) if request is not None]
     numbered.sort(key=lambda pair: (repr(pair[0]), pair[1]))
@@ -225,26 +224,7 @@ def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -
         questions = [_question(text, call.lake.config.search.question_bytes) for text in positions]
         columns += matrix.search(call.lake, questions, request, call.session.reach, call.cancelled)
         made += len(questions)
-    return _lists(columns, answered, call.lake.arrow_type(HITS))
-
-
-def _lists(columns: Sequence[Columns], answered: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
-    """For each row the answer that it has, of all in `columns`; -1: it has none."""
-    fields = list(kind.value_type)
-    parts = [
-        pa.StructArray.from_arrays(
-            [pa.array(values, field.type) for values, field in zip(one.values, fields, strict=True)], fields=fields
-        )
-        for one in columns
-    ]
-    hits = parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], kind.value_type)])
-    lengths = np.array([0, *(length for one in columns for length in one.lengths)], np.int64)
-    lists = pa.ListArray.from_arrays(pa.array(np.cumsum(lengths), pa.int32()), hits)
-    every = np.arange(len(lists))
-    if len(answered) == len(every) and (answered == every).all():
-        return lists
-    empty = pa.array([[]], kind)
-    return pa.concat_arrays([empty, lists]).take(pa.array(answered + 1))
+    return Hits(columns, answered)
 
 
 def _question(encoded: str, limit: int) -> Question:
@@ -279,7 +259,7 @@ def _weights(encoded: str | None) -> tuple[tuple[str, float], ...]:
 
 
 @batch_kernel("_vector_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, BOOLEAN, BIGINT, VARCHAR, VARCHAR", HITS, "reads")
-def vector_search(call: Call, rows: list[Row]) -> pa.Array:
+def vector_search(call: Call, rows: list[Row]) -> Hits:
     """Search by meaning."""
 
     def request(row: Row) -> Request | None:
@@ -293,7 +273,7 @@ def vector_search(call: Call, rows: list[Row]) -> pa.Array:
 
 
 @batch_kernel("_text_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, VARCHAR", HITS, "reads")
-def text_search(call: Call, rows: list[Row]) -> pa.Array:
+def text_search(call: Call, rows: list[Row]) -> Hits:
     """Search by words."""
 
     def request(row: Row) -> Request | None:
@@ -308,7 +288,7 @@ def text_search(call: Call, rows: list[Row]) -> pa.Array:
 @batch_kernel(
     "_hybrid_search", "VARCHAR, VARCHAR[], BIGINT, VARCHAR, DOUBLE, BIGINT, BIGINT, VARCHAR, VARCHAR", HITS, "reads"
 )
-def hybrid_search(call: Call, rows: list[Row]) -> pa.Array:
+def hybrid_search(call: Call, rows: list[Row]) -> Hits:
     """Search by both."""
 
     def request(row: Row) -> Request | None:
@@ -327,7 +307,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> pa.Array:
     HITS,
     "reads",
 )
-def matrix_search(call: Call, rows: list[Row]) -> pa.Array:
+def matrix_search(call: Call, rows: list[Row]) -> Hits:
     """Search many corpora, with memory."""
 
     def request(row: Row) -> Request | None:

@@ -65,7 +65,8 @@ def listed(numbering: Numbering, dense: Lists, text: Lists, late: Lists, depth: 
         question, document = question[first], document[first]
     order = numbering.order(document)
     entries = blank(question, document, order)
-    in_late, in_text, in_dense = np.split(of, np.cumsum([len(late.question), len(text.question)]))
+    ends = len(late.question), len(late.question) + len(text.question)
+    in_late, in_text, in_dense = of[: ends[0]], of[ends[0] : ends[1]], of[ends[1] :]
     for at, one in ((in_late, late), (in_text, text), (in_dense, dense)):
         entries.chunk[at], entries.text[at] = one.chunk, one.text
     for at, one in ((in_late, late), (in_text, text)):

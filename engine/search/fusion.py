@@ -53,7 +53,10 @@ def grouped(*numbers: Rows) -> tuple[Rows, Rows]:
 
 def counted(question: Rows, flags: Mask) -> Rows:
     """For each row how many flags its question has up to it, itself included; the rows of a question stand together."""
-    running, begins = flags.cumsum(), _begins(question)
+    running: Rows = flags.cumsum()
+    if not len(question) or question[0] == question[-1]:  # one question
+        return running
+    begins = _begins(question)
     first = begins.nonzero()[0]
     found: Rows = running - (running - flags)[first][begins.cumsum() - 1]
     return found

@@ -65,6 +65,10 @@ class Numbering:
 
     def order(self, documents: Rows) -> Rows:
         """Numbers for some documents that rise with (corpus, id); equal for equal ones."""
+        if len(documents) <= FEW:
+            keys = list(zip(self.corpus(documents).tolist(), self.ids(documents), strict=True))
+            places = {key: place for place, key in enumerate(sorted(set(keys)))}
+            return np.array([places[key] for key in keys], np.int64)
         different, of = np.unique(documents, return_inverse=True)
         ids = self.ids(different)
         by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
@@ -140,11 +144,13 @@ class Numbering:
     def _split(self, first: Rows, numbers: Rows) -> Iterator[tuple[int, Rows]]:
         """For each segment that has some of the numbers, their positions."""
         parts = _part(first, numbers)
-        order = np.argsort(parts, kind="stable")
-        runs = starts(parts[order])
-        if len(runs) == 1:
-            yield int(parts[0]), order
+        if not len(parts):
             return
+        if (parts == parts[0]).all():
+            yield int(parts[0]), np.arange(len(parts))
+            return
+        order = parts.argsort(kind="stable")
+        runs = starts(parts[order])
         for start, end in pairwise([*runs.tolist(), len(order)]):
             yield int(parts[order[start]]), order[start:end]
 

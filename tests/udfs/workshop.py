@@ -36,7 +36,7 @@ def broken(call: Call, how: str) -> int:
     if how == "engine":
         call.lake.cursor().execute("select * from nothing_here")
     if how == "recursion":
-        return len(broken.run(call, [(how,)]))
+        return 1 + len(str(broken.run(call, [(how,)])))
     if how == "value":
         return "no number"  # type: ignore[return-value]
     raise KeyError("/secret/path of a bug")
