@@ -62,8 +62,8 @@ def varied(search: Search, questions: int, wanted: int, depth: int) -> Lists:
         kept, different = _varied(search, found, depth, questions)
         enough = np.ones(questions, np.bool_)
         enough[pending] = (different[pending] >= depth) | (looked < wanted)
-        done.append(found.at(kept & enough[found.question]))
         pending = np.flatnonzero(~enough)
+        done.append(found.at(kept & enough[found.question]) if len(pending) or not kept.all() else found)
         wanted *= DEEPER
     return joined(done)
 

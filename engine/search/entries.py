@@ -37,8 +37,8 @@ class Entries(NamedTuple):
 
 def blank(question: Rows, document: Rows, order: Rows) -> Entries:
     """Entries of some documents, to be filled in: in no list, and without a score."""
-    marks = [np.zeros(len(question), np.int64) for _ in range(5)]
-    facts = [np.full(len(question), np.nan) for _ in range(6)]
+    marks = np.zeros((5, len(question)), np.int64)
+    facts = np.full((6, len(question)), np.nan)
     chunk, text, dense_rank, lexical, text_rank = marks
     late = np.zeros(len(question), np.bool_)
     lists = (facts[0], dense_rank, lexical, facts[1], text_rank)
@@ -68,9 +68,11 @@ def listed(numbering: Numbering, dense: Lists, text: Lists, late: Lists, depth: 
     ends = len(late.question), len(late.question) + len(text.question)
     in_late, in_text, in_dense = of[: ends[0]], of[ends[0] : ends[1]], of[ends[1] :]
     for at, one in ((in_late, late), (in_text, text), (in_dense, dense)):
-        entries.chunk[at], entries.text[at] = one.chunk, one.text
+        if len(at):
+            entries.chunk[at], entries.text[at] = one.chunk, one.text
     for at, one in ((in_late, late), (in_text, text)):
-        entries.lexical[at], entries.bm25[at] = one.chunk, one.score
+        if len(at):
+            entries.lexical[at], entries.bm25[at] = one.chunk, one.score
     entries.cosine[in_dense] = dense.score
     entries.late[in_late] = True
     entries.dense_rank[in_dense] = fusion.ranks(dense.question, dense.score, order[in_dense], dense.text, depth)

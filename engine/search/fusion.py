@@ -117,9 +117,10 @@ def top(ranked: Ranked, k: int, per_corpus: int | None = None, group: Rows | Non
     """
     at = np.lexsort((ranked.order, -ranked.score, ranked.question))
     question, text, late = ranked.question[at], ranked.text[at], ranked.late[at]
-    leader, before = grouped(question, text, late.astype(np.int64))
+    has_late = bool(late.any())
+    leader, before = grouped(question, text, late.astype(np.int64)) if has_late else grouped(question, text)
     copies = np.bincount(leader, minlength=len(at))[leader] - 1
-    if late.any():
+    if has_late:
         leader, copies = np.where(late, np.arange(len(at)), leader), np.where(late, 0, copies)
     chosen = np.lexsort((late | (before > 0), question))
     others = np.zeros(len(at), np.int64)

@@ -218,7 +218,10 @@ def embed(
             f"rebuild it: refresh_corpus({manifest.corpus!r})",
         )
     texts = [question for question in questions if isinstance(question, str)]
-    made = iter(known.embed_questions(texts, cancelled=cancelled))
+    embedded = known.embed_questions(texts, cancelled=cancelled)
+    if len(texts) == len(questions):
+        return embedded
+    made = iter(embedded)
     vectors = [next(made) if isinstance(one, str) else _unit(one, manifest.dimension) for one in questions]
     return np.stack(vectors).astype(np.float32) if vectors else np.empty((0, manifest.dimension), np.float32)
 

@@ -4,8 +4,8 @@ The chunks of all its segments are counted through, and so are the documents. Wh
 those only that come into an answer, or that must be told apart by it.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -38,8 +38,8 @@ class Numbering:
     def __init__(self, generations: "Sequence[Generation]") -> None:
         """Nothing is read."""
         self.parts = [(generation, segment) for generation in generations for segment in generation.segments]
-        self.first_chunks = np.cumsum([0, *(segment.chunks.num_rows for _, segment in self.parts)])
-        self.first_documents = np.cumsum([0, *(segment.documents.num_rows for _, segment in self.parts)])
+        self.first_chunks = _firsts(segment.chunks.num_rows for _, segment in self.parts)
+        self.first_documents = _firsts(segment.documents.num_rows for _, segment in self.parts)
         self.corpora = sorted({generation.corpus for generation in generations})
         numbers = [self.corpora.index(generation.corpus) for generation, _ in self.parts]
         self._corpus = np.array(numbers, np.int64)  # of each segment
@@ -153,6 +153,10 @@ class Numbering:
         runs = starts(parts[order])
         for start, end in pairwise([*runs.tolist(), len(order)]):
             yield int(parts[order[start]]), order[start:end]
+
+
+def _firsts(lengths: Iterable[int]) -> Rows:
+    return np.array(list(accumulate(lengths, initial=0)), np.int64)
 
 
 def _part(first: Rows, numbers: Rows) -> NDArray[np.int64]:

@@ -172,10 +172,12 @@ def merged(numbering: Numbering, lists: Sequence[Lists], depth: int, excluded: C
     lists = [one for one in lists if len(one.question)]
     if not lists:
         return NOTHING
-    best = np.concatenate([_best(one) for one in lists])
-    found = lists[0] if len(lists) == 1 else Lists._make(map(np.concatenate, zip(*lists, strict=True)))
-    order = np.lexsort((-found.score, found.question))
-    found, best = found.at(order), best[order]
+    found = lists[0]
+    best = _best(found)
+    if len(lists) > 1:
+        found = Lists._make(map(np.concatenate, zip(*lists, strict=True)))
+        order = np.lexsort((-found.score, found.question))
+        found, best = found.at(order), np.concatenate([best, *map(_best, lists[1:])])[order]
     found = found._replace(text=copies.marks(found, numbering))
     question = found.question
     if np.bincount(question).max() <= depth:
