@@ -11,6 +11,7 @@ from engine.search.generation import Generation
 from engine.search.segment import Segment
 from engine.search.vectors.protocol import Vectors
 
+GONE = (-1, -1)  # the place of a document that is not there
 KEPT = 32_768  # documents of a segment whose words are remembered: some 500 bytes each
 
 
@@ -23,7 +24,7 @@ class Documents:
 
     def words(self, generation: Generation, id: str) -> Words:
         """Those of a document; none where it is gone."""
-        position, row = generation.places.get(id, (-1, -1))
+        position, row = generation.places.get(id, GONE)
         if position < 0:
             return NONE
         segment = generation.segments[position]
@@ -41,13 +42,10 @@ def first_vectors(generation: Generation, ids: Sequence[str]) -> tuple[Vectors, 
     """The vector of the first chunk of each document, float32 [ids, dimension], and whether it is there."""
     vectors = np.zeros((len(ids), generation.manifest.dimension), np.float32)
     there = np.zeros(len(ids), np.bool_)
-    chunks: dict[int, list[tuple[int, int]]] = {}
-    for at, id in enumerate(ids):
-        position, row = generation.places.get(id, (-1, -1))
-        if position >= 0 and (own := generation.segments[position].chunks_of(row)):
-            chunks.setdefault(position, []).append((at, own[0]))
-    for position, pairs in chunks.items():
-        places, rows = (np.array(side, np.int64) for side in zip(*pairs, strict=True))
-        vectors[places] = generation.segments[position].vectors[rows]
-        there[places] = True
+    places = np.array([generation.places.get(id, GONE) for id in ids], np.int64).reshape(len(ids), 2)
+    for position, segment in enumerate(generation.segments):
+        at = np.flatnonzero(places[:, 0] == position)
+        chunks = segment.firsts_of(places[at, 1])
+        at, chunks = at[chunks >= 0], chunks[chunks >= 0]
+        vectors[at], there[at] = segment.vectors[chunks], True
     return vectors, there

@@ -7,8 +7,7 @@ it.
 
 import hashlib
 from bisect import bisect_left, insort
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
 from engine.memory.playbook import Near, Playbook, same_role
 from engine.memory.questions import Questions, Vector
-from engine.memory.words import Overlap, Vocabulary, Words, difference, overlap, words
+from engine.memory.words import Overlap, Rows, Vocabulary, Words, difference, overlap, words
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 
@@ -45,6 +44,13 @@ class _Judged(NamedTuple):
     cosine: float
 
 
+class _Answers(NamedTuple):
+    """What was judged for a question: the numbers of the documents, and the judgements."""
+
+    numbers: Rows
+    playbooks: list[Playbook]
+
+
 class Evidence:
     """The outcomes of one model. Not safe for threads by itself."""
 
@@ -55,7 +61,10 @@ class Evidence:
         self._vocabulary = Vocabulary()
         self._documents = Documents()
         self._asked: dict[str, dict[str, tuple[Key, Playbook]]] = {}  # by question and playbook_id
+        self._answers: dict[str, _Answers] = {}  # by question, of those that came near to another one
         self._judged: dict[Key, dict[str, Playbook]] = {}  # by document and playbook_id
+        self._numbers: dict[Key, int] = {}  # of the judged documents
+        self._free: list[int] = []  # numbers of those that are judged no more
         self._order: dict[str, list[tuple[bytes, Key]]] = {}  # by corpus: its judged documents by their digests
         self._fits: dict[str, tuple[object, Fit]] = {}  # by corpus: what the fit was made of, and the fit
         self._places: dict[tuple[str, str], tuple[object, dict[str, _Judged]]] = {}  # by corpus, question: see _placed
@@ -68,8 +77,10 @@ class Evidence:
             self._words[playbook.query] = words(playbook.query)
             self._vocabulary.add(self._words[playbook.query])
         self._asked.setdefault(playbook.query, {})[playbook.playbook_id] = (playbook.key, playbook)
+        self._answers.pop(playbook.query, None)
         if playbook.key not in self._judged:
             self._judged[playbook.key] = {}
+            self._numbers[playbook.key] = self._free.pop() if self._free else len(self._numbers)
             insort(self._order.setdefault(playbook.corpus, []), (_digest(playbook.key), playbook.key))
         self._judged[playbook.key][playbook.playbook_id] = playbook
         self._fresh.pop(playbook.corpus, None)
@@ -77,6 +88,7 @@ class Evidence:
     def remove(self, playbook: Playbook) -> None:
         """Forget an outcome that is there; its question goes with its last one."""
         del self._asked[playbook.query][playbook.playbook_id]
+        self._answers.pop(playbook.query, None)
         if not self._asked[playbook.query]:
             del self._asked[playbook.query]
             self._places.pop((playbook.corpus, playbook.query), None)
@@ -85,6 +97,7 @@ class Evidence:
         del self._judged[playbook.key][playbook.playbook_id]
         if not self._judged[playbook.key]:
             del self._judged[playbook.key]
+            self._free.append(self._numbers.pop(playbook.key))
             order = self._order[playbook.corpus]
             del order[bisect_left(order, (_digest(playbook.key), playbook.key))]
         self._fresh.pop(playbook.corpus, None)
@@ -93,22 +106,34 @@ class Evidence:
         """How many judgements say that a document was wrong."""
         return sum(one.score < 0.5 for one in self._judged.get(key, {}).values())
 
-    def near(
-        self, question: Vector, role: str | None, wanted: Container[Key], without: str | None = None
-    ) -> list[Near]:
+    def near(self, question: Vector, role: str | None, wanted: Iterable[Key], without: str | None = None) -> list[Near]:
         """The judgements of `wanted` documents for questions near to one (float32, unit length), of a fitting role.
 
         `without`: a recorded question to leave out, as if it had never been asked.
         """
-        found = []
-        for text, cosine in self.questions.near(question, LEAST_COSINE, NEAREST):
-            if text != without:
-                found += [
-                    Near(one, 1 - cosine)
-                    for key, one in self._asked[text].values()
-                    if key in wanted and same_role(one.role, role)
-                ]
-        return found
+        near = [one for one in self.questions.near(question, LEAST_COSINE, NEAREST) if one[0] != without]
+        if not near:
+            return []
+        is_wanted = np.zeros(len(self._numbers) + len(self._free), np.bool_)
+        is_wanted[[self._numbers[key] for key in wanted if key in self._numbers]] = True
+        answers = [self._answers_to(text) for text, _ in near]
+        ends = np.cumsum([len(one.numbers) for one in answers])
+        hits = np.flatnonzero(is_wanted[np.concatenate([one.numbers for one in answers])])
+        asked = np.searchsorted(ends, hits, side="right")
+        places = hits - ends[asked]  # from the end of the answers to its question
+        found = (
+            Near(answers[at].playbooks[place], 1 - near[at][1])
+            for at, place in zip(asked.tolist(), places.tolist(), strict=True)
+        )
+        return [one for one in found if same_role(one.playbook.role, role)]
+
+    def _answers_to(self, text: str) -> _Answers:
+        known = self._answers.get(text)
+        if known is None:
+            pairs = self._asked[text].values()
+            numbers = np.array([self._numbers[key] for key, _ in pairs], np.int64)
+            known = self._answers[text] = _Answers(numbers, [one for _, one in pairs])
+        return known
 
     def compared(self, near: Sequence[Near], asked: Asked, generations: Iterable[Generation]) -> list[Near]:
         """The judgements, each with how much better its document suits the recorded question than the one asked."""
@@ -138,7 +163,7 @@ class Evidence:
             one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
             more_words = difference(one, other)
         better = zip(near, more_words.tolist(), nearer.tolist(), strict=True)
-        return [replace(one, words=by_words, meaning=by_meaning) for one, by_words, by_meaning in better]
+        return [Near(one.playbook, one.distance, by_words, by_meaning) for one, by_words, by_meaning in better]
 
     def fits(self, generations: Iterable[Generation]) -> dict[str, Fit]:
         """The fit of each corpus, made anew where the outcomes or the documents are others than before."""

@@ -27,7 +27,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "meaning": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
 }
 ROUNDS = 12
-LIKE, UNLIKE = np.array([0.8, 0.9, 0.99]), np.array([0.3, 0.45, 0.6])
+LIKE, UNLIKE = np.array([0.8, 0.9, 0.99]), np.array([0.3, 0.5, 0.7])
 BELIEF = 2.0  # imagined pairs at each of these cosines that did, or did not, share their answers
 USUAL_ERROR, ERROR_SPREAD = 0.03, 0.2
 USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3

@@ -1,7 +1,7 @@
 """All recorded outcomes: kept in the control plane, and in memory by model for the searches that they move."""
 
 import threading
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -116,7 +116,7 @@ class Playbooks:
         asked: Asked,
         generations: Sequence[Generation],
         role: str | None,
-        wanted: Container[Key],
+        wanted: Iterable[Key],
         without: str | None = None,
     ) -> Memory:
         """What is recorded near to a question about `wanted` documents, for the robust mode.
@@ -130,7 +130,8 @@ class Playbooks:
                 return Memory([], {})
             evidence = self._evidence.get(generations[0].manifest.model_sha256)
             near = evidence.near(asked.vector, role, wanted, without) if evidence else []
-            near = [one for one in near if self._policy.applies(one.playbook)]
+            if self._policy.excludes:
+                near = [one for one in near if self._policy.applies(one.playbook)]
             if evidence is None or not near:
                 return Memory([], {})
             corpora = {one.playbook.corpus for one in near}

@@ -26,6 +26,11 @@ class Policy:
         self._corpora, self._ids = frozenset(settings.exclude_corpora), frozenset(settings.exclude_ids)
         self._questions = frozenset(map(_folded, settings.exclude_questions))
 
+    @property
+    def excludes(self) -> bool:
+        """Whether anything is on a list."""
+        return bool(self._corpora or self._ids or self._questions)
+
     def applies(self, playbook: Playbook) -> bool:
         """Whether an outcome is on none of the lists."""
         if playbook.corpus in self._corpora or playbook.id in self._ids:

@@ -31,6 +31,7 @@ class Questions:
         self._free: list[int] = []
         self._vectors: Vector = np.empty((0, 0), np.float32)
         self._cells: list[list[int]] | None = None
+        self._arrays: dict[int, NDArray[np.int64]] = {}  # the cells that were looked at since they changed
         self._pivots: Vector = self._vectors
         self._last_pivot = b""
 
@@ -72,7 +73,9 @@ class Questions:
             if len(self) <= ALL or _digest(text) <= self._last_pivot:
                 self._cells = None
             else:
-                self._cells[self._nearest_pivot(self._vectors[slot : slot + 1])[0]].remove(slot)
+                cell = self._nearest_pivot(self._vectors[slot : slot + 1])[0]
+                self._cells[cell].remove(slot)
+                self._arrays.pop(cell, None)
         self._texts[slot] = None
         self._vectors[slot] = 0
         self._free.append(slot)
@@ -82,7 +85,9 @@ class Questions:
             if _digest(text) < self._last_pivot:
                 self._cells = None  # it is a pivot itself
             else:
-                self._cells[self._nearest_pivot(self._vectors[slot : slot + 1])[0]].append(slot)
+                cell = self._nearest_pivot(self._vectors[slot : slot + 1])[0]
+                self._cells[cell].append(slot)
+                self._arrays.pop(cell, None)
 
     def _nearest_pivot(self, vectors: Vector) -> list[int]:
         nearest: list[int] = np.argmax(np.round(vectors @ self._pivots.T, DECIMALS), axis=1).tolist()
@@ -100,22 +105,27 @@ class Questions:
                 cells[cell].append(slot)
         return cells
 
-    def _candidates(self, question: Vector) -> list[int]:
+    def _candidates(self, question: Vector) -> NDArray[np.int64]:
         if self._cells is None:
             self._cells = self._partition()
-        found: list[int] = []
+            self._arrays.clear()
+        found, count = [], 0
         order = np.argsort(-np.round(exact.cosines(self._pivots, question), DECIMALS), kind="stable")
         for cell in order.tolist():
-            found += self._cells[cell]
-            if len(found) >= LOOKED_AT:
+            slots = self._arrays.get(cell)
+            if slots is None:
+                slots = self._arrays[cell] = np.array(self._cells[cell], np.int64)
+            found.append(slots)
+            count += len(slots)
+            if count >= LOOKED_AT:
                 break
-        return found
+        return np.concatenate(found)
 
     def near(self, question: Vector, least: float, most: int) -> list[tuple[str, float]]:
         """The `most` questions of greatest cosine, from `least` on, with it; nearest first, equal ones by text."""
         if not self._slots:
             return []
-        looked_at = None if len(self) <= ALL else np.array(self._candidates(question), np.int64)
+        looked_at = None if len(self) <= ALL else self._candidates(question)
         cosines = exact.cosines(self._vectors, question, looked_at)
         within = np.flatnonzero(cosines >= least)
         if len(within) > most:  # what ties with the last one is decided by its text below

@@ -7,6 +7,7 @@ Nothing is brought in that the search had not found, and where nothing is added 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,10 @@ from engine.memory.fit import Fit, Floats, Pairs, gain
 from engine.memory.playbook import Near
 from engine.search.fusion import Key
 
-ANCHOR = 2.5  # β: the greater, the less an outcome moves
+ANCHOR = 2.0  # β: the greater, the less an outcome moves
 FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outweighs what near ones say of others
 SAME = 1e-4  # distance up to which a recorded question is the one that is asked
-FOR, AGAINST = 0.6, 0.4  # relatedness of questions up to which a judgement counts nothing: harm weighs more than help
+FOR, AGAINST = 0.75, 0.6  # relatedness of questions up to which a judgement counts nothing: harm weighs more than help
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
 
@@ -113,13 +114,21 @@ def moved(scores: Mapping[Key, float], added: Mapping[Key, float]) -> dict[Key, 
     """
     if not added:
         return {}
-    order = sorted(scores, key=lambda key: (-scores[key], key))
+    order = _ordered(scores)
     values = [scores[key] for key in order]
     return {
         key: _valued(values, rank * float(np.exp(-added[key] / ANCHOR)), added[key] > 0)
         for rank, key in enumerate(order, 1)
         if key in added
     }
+
+
+def _ordered(scores: Mapping[Key, float]) -> list[Key]:
+    """Best first, equal ones by their names: these are compared where scores tie only."""
+    order = sorted(scores, key=scores.__getitem__, reverse=True)
+    if any(scores[one] == scores[other] for one, other in pairwise(order)):
+        order.sort(key=lambda key: (-scores[key], key))
+    return order
 
 
 def _valued(values: Sequence[float], place: float, upwards: bool) -> float:

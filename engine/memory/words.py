@@ -55,9 +55,11 @@ class Vocabulary:
                 del self._having[word]
 
     def weights(self, question: Words) -> Floats:
-        """What each word weighs: float64 [words]."""
-        having = np.array([self._having.get(word, 0) for word in question.tolist()], np.float64)
-        return np.log1p((self._questions - having + 0.5) / (having + 0.5))
+        """What each word weighs: float64 [words]; a word may stand there more than once."""
+        distinct, of = np.unique(question, return_inverse=True)
+        having = np.array([self._having.get(word, 0) for word in distinct.tolist()], np.float64)
+        weights: Floats = np.log1p((self._questions - having + 0.5) / (having + 0.5))[of]
+        return weights
 
 
 class Overlap(NamedTuple):
@@ -77,8 +79,8 @@ def overlap(
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.int64)
     said = np.concatenate([NONE, *questions])
     weights = vocabulary.weights(said)
-    keys = [one + (np.uint64(at) << HALF) for at, one in enumerate(documents)]
-    held = np.concatenate([np.empty(0, np.uint64), *keys])
+    of = np.repeat(np.arange(len(documents), dtype=np.uint64), [len(one) for one in documents])
+    held = np.concatenate([NONE, *documents]) + (of << HALF)
     counts = lengths[asked]
     pair = np.repeat(np.arange(len(asked)), counts)
     within = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -207,19 +207,20 @@ class Ranking:
         return self._with(self.scores, self.distances)
 
     def _with(self, scores: Mapping[Key, float], distances: Mapping[Key, float]) -> Entries:
-        scored = dict(zip(self._keys, (~np.isnan(self._entries.score)).tolist(), strict=True))
+        keys, entries = self._keys, self._entries
+        scored = dict(zip(keys, (~np.isnan(entries.score)).tolist(), strict=True))
         brought = [key for key in scores if not scored.get(key)]
-        keys = [*self._keys, *(key for key in brought if key not in scored)]
-        entries = self._entries
         if brought:
+            keys = [*keys, *(key for key in brought if key not in scored)]
             entries = joined([entries, *(self._absent(key) for key in keys[len(scored) :])])
             for key in brought:
                 self._bring_in(entries, keys.index(key), self.dense[key])
+            entries = entries._replace(order=self._scope.numbering.order(entries.document))
         told = {
             name: np.array([values.get(key, np.nan) for key in keys])
             for name, values in (("score", scores), ("distance", distances))
         }
-        return entries._replace(order=self._scope.numbering.order(entries.document), **told)
+        return entries._replace(**told)
 
     def _absent(self, key: Key) -> Entries:
         """The entry of a document that was not found; it is known where that stands."""

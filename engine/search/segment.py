@@ -146,6 +146,12 @@ class Segment:
             return range(0)
         return range(int(first[at]), int(first[at + 1]) if at + 1 < len(rows) else len(self.document_of))
 
+    def firsts_of(self, documents: Rows) -> Rows:
+        """The first chunk of each document row; -1 where its text is blank."""
+        rows, first = self.first_chunks
+        at = np.minimum(np.searchsorted(rows, documents), max(len(rows) - 1, 0))
+        return np.where(rows[at] == documents, first[at], -1) if len(rows) else np.full(len(documents), -1, np.int64)
+
     def cosines(self, question: Vector, chunks: Rows | None = None) -> NDArray[np.float32]:
         """Cosine of each chunk, or of some, with a question: float32 [chunks]."""
         return exact.cosines(self.vectors, question, chunks)
