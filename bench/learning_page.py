@@ -81,7 +81,7 @@ With 0.6, 0.4 and β = 2.5 (paraphrases +.092 / −.003, staffing +.114 / +.076,
 | what is likely of all fits, not the likeliest one alone: within .001 of it | | | | |
 
 A third difference, the words that only the answer first found has, and relatedness of its own against a document, gave next
-to nothing. The two thresholds, β and the imagined pairs were chosen together on *tune*, with three draws of the wrong judgements.
+to nothing. The two thresholds, β and the imagined pairs were chosen together, on *tune* alone.
 
 ## What did not work
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from engine import catalogue, duck, faults, guard
 from engine.config import Engine
 from engine.errors import Internal, Invalid
-from engine.storage.buckets import attach_buckets
+from engine.storage.buckets import EXTENSIONS, attach_buckets
 from sql import Script, scripts
 
 
@@ -53,7 +53,7 @@ def _connected(home: Path, engine: Engine) -> duck.Cursor:
     spill = home / "cache" / "spill"
     spill.parent.mkdir(exist_ok=True)  # the engine makes the last folder only, and only when it must spill
     try:
-        return duck.connect(engine.threads, engine.memory_limit, spill, engine.temp_limit)
+        return duck.connect(engine.threads, engine.memory_limit, spill, engine.temp_limit, EXTENSIONS)
     except duck.Error as error:
         fault = faults.translate(error, str(home))
         raise Invalid(f"the engine does not take its settings: {fault.message}", "see [engine]") from None

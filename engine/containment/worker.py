@@ -21,6 +21,7 @@ from engine import duck
 from engine.containment import frames
 from engine.containment.frames import Channel, TooLarge
 from engine.containment.orders import Order, Start
+from engine.storage.buckets import EXTENSIONS
 
 TOKEN = "contained"
 PAGE = resource.getpagesize()
@@ -136,8 +137,8 @@ class Worker:
 
     def _open(self, order: Order) -> duck.Cursor:
         start = self._start
-        root = duck.connect(start.threads, f"{start.memory * 3 // 4 // 1024}KiB", start.spill, start.temp_limit)
-        duck.load_extension(root, "ducklake")
+        memory = f"{start.memory * 3 // 4 // 1024}KiB"
+        root = duck.connect(start.threads, memory, start.spill, start.temp_limit, EXTENSIONS)
         source, data = duck.literal(f"ducklake:{order.copy}"), duck.literal(f"{order.data}/")
         root.execute(f'attach {source} as "primary" (read_only, data_path {data}, override_data_path true)')
         for name in ("lake", "fn"):

@@ -8,11 +8,11 @@ from engine.storage import ledger
 
 PRIMARY = "primary"
 BUCKETS = (PRIMARY,)
+EXTENSIONS = ("ducklake",)  # of the engine, that buckets need
 
 
 def attach_buckets(root: duck.Cursor, home: Path) -> None:
     """Attach the bucket `primary` of `home`, a DuckLake with its catalog and data in the home."""
-    duck.load_extension(root, "ducklake")
     folder = home / "buckets" / PRIMARY
     (folder / "data").mkdir(parents=True, exist_ok=True)
     (folder / "blobs").mkdir(exist_ok=True)

@@ -33,6 +33,26 @@ def test_nothing_is_fetched_or_loaded_by_itself(root: duck.Cursor) -> None:
     assert root.cursor().execute("select current_setting('TimeZone')").fetchall() == [("UTC",)]
 
 
+def test_an_extension_whose_signature_was_not_verified_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at first, nor when a file that was good has changed since."""
+    good = duck._extension("ducklake")
+    copy = tmp_path / good.name
+    copy.write_bytes(good.read_bytes())
+    monkeypatch.setattr(duck, "_extension", lambda name: copy)
+    for _ in range(2):
+        root = duck.connect(1, "500MB", tmp_path, "1GB", ["ducklake"])
+        assert root.execute("select current_setting('allow_unsigned_extensions')").fetchall() == [(False,)]
+        root.close()
+    content = bytearray(good.read_bytes())
+    content[1000] ^= 1
+    copy.unlink()  # it is mapped
+    copy.write_bytes(content)
+    with pytest.raises(Internal, match=r"ducklake cannot be loaded.*signature.*pip install duckdb-extension-ducklake"):
+        duck.connect(1, "500MB", tmp_path, "1GB", ["ducklake"])
+
+
 def test_sealing_closes_the_files_and_the_settings(root: duck.Cursor, tmp_path: Path) -> None:
     for folder in ("open", "closed", "opened"):
         (tmp_path / folder).mkdir()
@@ -86,11 +106,11 @@ def test_texts_and_names_in_sql(root: duck.Cursor) -> None:
         assert root.execute("select 1 from duckdb_tables() where table_name = ?", [name]).fetchall() == [(1,)]
 
 
-def test_an_extension_that_is_not_installed_is_named(root: duck.Cursor) -> None:
+def test_an_extension_that_is_not_installed_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         Internal, match="duckdb-extension-nothing is not installed; pip install duckdb-extension-nothing=="
     ):
-        duck.load_extension(root, "nothing")
+        duck.connect(1, "500MB", tmp_path, "1GB", ["nothing"])
 
 
 def test_rows_as_a_stream_and_as_a_table(root: duck.Cursor) -> None:
