@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import Busy, Forbidden, Internal, Invalid, LakehouseError, TimedOut, nearest
 from engine.models.keys import Keys
+
+if TYPE_CHECKING:
+    import httpx  # takes 0.07 s, and most lakes have no endpoint
 
 Cancelled = Callable[[], bool]
 OLLAMA = "http://127.0.0.1:11434"
@@ -63,6 +64,8 @@ class Endpoint:
             raise Forbidden(f"the endpoint {base!r} is not among [models] endpoints", f"{allowed}; an admin adds it")
         if not model:
             raise Invalid("the model has no name", "write openai:<url>#<model> or ollama:<model>")
+        import httpx
+
         self.base, self.model, self._reach = base, model, reach
         self._client = httpx.Client(timeout=reach.seconds, follow_redirects=False)
         self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, "endpoint")
@@ -95,6 +98,8 @@ class Endpoint:
             self._reach.told(call)
 
     def _once(self, path: str, body: Mapping[str, Any], cancelled: Cancelled | None) -> dict[str, Any]:
+        import httpx
+
         running = self._threads.submit(self._send, path, body)
         try:
             response = _await(running, cancelled)
@@ -104,7 +109,9 @@ class Endpoint:
             raise _Later(type(error).__name__) from None
         return self._checked(response)
 
-    def _send(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+    def _send(self, path: str, body: Mapping[str, Any]) -> "httpx.Response":
+        import httpx
+
         key = self._reach.keys.of(self.base)
         headers = {"authorization": f"Bearer {key}"} if key else {}
         until = time.monotonic() + self._reach.seconds
@@ -119,7 +126,7 @@ class Endpoint:
                     raise httpx.ReadTimeout("the answer trickles")
         return httpx.Response(response.status_code, headers=response.headers, content=b"".join(read))
 
-    def _checked(self, response: httpx.Response) -> dict[str, Any]:
+    def _checked(self, response: "httpx.Response") -> dict[str, Any]:
         status = response.status_code
         if status in TRIED_AGAIN:
             raise _Later(f"status {status}", _seconds(response.headers.get("retry-after")))
@@ -166,7 +173,7 @@ class _Later(Exception):
         self.after = min(after, LONGEST_WAIT)
 
 
-def _await(running: "Future[httpx.Response]", cancelled: Cancelled | None) -> httpx.Response:
+def _await(running: "Future[httpx.Response]", cancelled: Cancelled | None) -> "httpx.Response":
     while True:
         try:
             return running.result(LOOK_SECONDS)
