@@ -7,6 +7,7 @@ their answers (distance × (1 − 0.5 × score)), and one within 0.20 brings in 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from engine.search.fusion import Key
 
@@ -41,8 +42,7 @@ class Playbook:
         return 1 - STRENGTH * self.score
 
 
-@dataclass(frozen=True)
-class Near:
+class Near(NamedTuple):
     """A judgement for a recorded question near to the one that is asked.
 
     `words`, `meaning`: how much better its document suits the recorded question than the one that is asked, by its

@@ -41,7 +41,7 @@ class Policy:
         """The outcomes with what is left of their scores. `nothing`: the score towards which they fade."""
         if not self._settings.decay_days and self._settings.failure_factor == 1:
             return list(near)
-        return [replace(one, playbook=self._faded(one.playbook, failures, nothing)) for one in near]
+        return [one._replace(playbook=self._faded(one.playbook, failures, nothing)) for one in near]
 
     def _faded(self, playbook: Playbook, failures: Callable[[Key], int], nothing: float) -> Playbook:
         kept = 1.0

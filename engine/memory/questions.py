@@ -111,7 +111,7 @@ class Questions:
             self._arrays.clear()
         found, count = [], 0
         order = np.argsort(-np.round(exact.cosines(self._pivots, question), DECIMALS), kind="stable")
-        for cell in order.tolist():
+        for cell in map(int, order):
             slots = self._arrays.get(cell)
             if slots is None:
                 slots = self._arrays[cell] = np.array(self._cells[cell], np.int64)
