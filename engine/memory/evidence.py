@@ -115,7 +115,8 @@ class Evidence:
         if not near:
             return []
         is_wanted = np.zeros(len(self._numbers) + len(self._free), np.bool_)
-        is_wanted[[self._numbers[key] for key in wanted if key in self._numbers]] = True
+        known = map(self._numbers.get, wanted)
+        is_wanted[[number for number in known if number is not None]] = True
         answers = [self._answers_to(text) for text, _ in near]
         ends = np.cumsum([len(one.numbers) for one in answers])
         hits = np.flatnonzero(is_wanted[np.concatenate([one.numbers for one in answers])])
