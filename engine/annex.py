@@ -2,7 +2,7 @@
 
 A question to a corpus is one row for the engine and some milliseconds for Python. With several threads, the one that
 the caller waits in looks for work again and again while another one runs the kernel, and both want Python's lock: twice
-the CPU time and the wait. Here the caller's own thread does everything. See decision 0019.
+the CPU time and the wait. Here the caller's own thread does everything. See decision 0023.
 """
 
 import inspect
