@@ -18,6 +18,7 @@ from engine.search.retrieval import Found, How, Scope
 from engine.search.vectors.protocol import Vector, Vectors
 
 SEED = 20262
+TOGETHER = 64  # questions whose true answers are found by one product
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,15 @@ def set_exam(
     scope = Scope([generation], {generation.corpus: masks})
     asked: list[tuple[Vector, Key | None]] = [(vector, None) for vector in recorded[:questions]]
     asked += _sampled(generation, masks, questions - len(asked), seed)
-    vectors, own, truth = [], [], []
-    for vector, key in asked:
+    own = [key for _, key in asked]
+    vectors = np.stack([vector for vector, _ in asked]) if asked else np.empty((0, generation.manifest.dimension))
+    vectors, truth = vectors.astype(np.float32), []
+    for start in range(0, len(asked), TOGETHER):
         check()
-        answer = retrieval.dense(scope, vector[np.newaxis], k + 1, How(exact=True))[0]
-        vectors.append(vector)
-        own.append(key)
-        truth.append(_top(answer, key, k))
-    stacked = np.stack(vectors) if vectors else np.empty((0, generation.manifest.dimension), np.float32)
-    return Exam(scope, stacked, own, truth, k)
+        some = slice(start, start + TOGETHER)
+        found = retrieval.dense(scope, vectors[some], k + 1, How(exact=True))
+        truth += [_top(answer, key, k) for answer, key in zip(found, own[some], strict=True)]
+    return Exam(scope, vectors, own, truth, k)
 
 
 def _sampled(generation: Generation, masks: list[Mask], questions: int, seed: int) -> Iterator[tuple[Vector, Key]]:
