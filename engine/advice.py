@@ -38,8 +38,8 @@ def _of_query(query: syntax.Node) -> Iterator[str]:
         for column in _columns(condition, alias, alone):
             if column in SEARCHES.get(name, {}):
                 yield (
-                    f"{name} answers with k rows before the condition on {column} is applied; "
-                    f"to search only what meets it, write {name}(…, {SEARCHES[name][column]})"
+                    f"write {name}(…, {SEARCHES[name][column]}) to search only what meets the condition on {column}; "
+                    f"as it stands, that is applied to the k rows that {name} has found"
                 )
 
 
