@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from engine import duck
-from engine.cursors import Cursors
+from engine.cursors import Cursors, Held
 from engine.guard import serialized
 from engine.instance import Body
+from engine.parameters import Parameters
 from engine.placeless import is_placeless
+from engine.plans import Pattern, shape_of
 from sql import scripts
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 PATH = duck.qualified("fn", "main")
 MEMORY = "1GiB"  # for rows of answers; what is more goes to disk
 BODIES = """
-select function_name, if(function_type = 'table_macro', macro_definition, 'select ' || macro_definition)
+select function_name, function_type = 'table_macro' as answers_rows,
+    if(answers_rows, macro_definition, 'select ' || macro_definition)
 from duckdb_functions()
 where database_name = 'fn' and schema_name = 'main' and macro_definition is not null
 """
@@ -46,6 +49,7 @@ class Annex:
         self._root: duck.Cursor | None = None
         self._cursors: Cursors | None = None
         self._macros: frozenset[str] | None = None
+        self._tables: frozenset[str] = frozenset()  # those that answer with rows
         self._sources: dict[str, str] = {}  # how each macro is created
         self._made: set[str] = set()  # kernels and macros
         self._bodies: list[object] = []  # a collected kernel would crash the process
@@ -61,13 +65,14 @@ class Annex:
             known = self._lake.known
             with self._lake.cursor() as cursor:
                 self._sources = _written(cursor)
-                rows = cursor.execute(BODIES).fetchall()
-                self._macros = frozenset(
-                    name
-                    for name, select in rows
-                    if name in self._sources
-                    and is_placeless(serialized(cursor, select), known.taken - known.ours.keys())
-                )
+                others = known.taken - known.ours.keys()
+                found = {
+                    name: answers_rows
+                    for name, answers_rows, select in cursor.execute(BODIES).fetchall()
+                    if name in self._sources and is_placeless(serialized(cursor, select), others)
+                }
+            self._tables = frozenset(name for name, answers_rows in found.items() if answers_rows)
+            self._macros = frozenset(found)
         return self._macros
 
     def cursors(self, checked: "Checked") -> Cursors:
@@ -80,6 +85,20 @@ class Annex:
                 self._make(self._root, name)
         assert self._cursors is not None
         return self._cursors
+
+    def reader(self, held: Held, checked: "Checked", params: Parameters | None) -> pa.RecordBatchReader:
+        """Start a statement on a cursor of the instance. What comes again there has a plan; see `engine/plans.py`."""
+        shape = shape_of(checked.text, self._tables, checked.parameters)
+        filled = shape and shape.filled(params)
+        name = held.plans.name(filled[0]) if filled else None
+        if filled and name:
+            return duck.reader(held.cursor, f"execute {name}{filled[1]}")
+        return duck.reader(held.cursor, checked.text, params)
+
+    def pattern(self, checked: "Checked") -> Pattern | None:
+        """What statements that differ in a text only have in common, their columns too; None where it is not known."""
+        shape = shape_of(checked.text, self._tables, checked.parameters) if self.takes(checked) else None
+        return shape.pattern if shape else None
 
     def _opened(self) -> duck.Cursor:
         root = duck.connect(1, MEMORY, self._lake.home / "cache" / "spill-annex", self._lake.config.engine.temp_limit)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from engine import duck
+from engine.plans import Plans
 
 TOKEN_VARIABLE = "lakehouse_call"
 KEEP = 16
@@ -24,6 +25,11 @@ class Held:
     token: str
     path: str
     dirty: bool = field(default=False)
+    plans: Plans = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Plans belong to the cursor."""
+        self.plans = Plans(self.cursor)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from engine import columns, parameters
 from engine.access.roles import Effect
+from engine.plans import Pattern
 
 if TYPE_CHECKING:
     from engine.execution import Execution
@@ -36,7 +37,7 @@ class Description:
     effect: Effect
 
 
-Key = tuple[str, str]  # the text as it runs, and the search path in which its names are looked up
+Key = tuple[str | Pattern, str]  # the text as it runs, and the search path in which its names are looked up
 
 
 class Descriptions:
@@ -61,11 +62,12 @@ class Descriptions:
             return _description(checked, None if checked.is_query else NO_ROWS, [])
         version = (self._lake.version, self._lake.revival.number)
         lasting = lasting and checked.describable and not checked.contained
-        kept = self._find((checked.text, path), version) if lasting else None
+        key = (self._lake.annex.pattern(checked) or checked.text, path)
+        kept = self._find(key, version) if lasting else None
         if kept is None:
             kept = self._ask(checked, begin())
             if lasting:
-                self._keep((checked.text, path), version, kept)
+                self._keep(key, version, kept)
         return kept
 
     def _ask(self, checked: "Checked", execution: "Execution") -> Description:

@@ -12,6 +12,7 @@ from engine import annex, duck, faults, guard
 from engine.bounds import Measure
 from engine.cursors import Held
 from engine.errors import LakehouseError, NotFound
+from engine.parameters import Parameters
 from engine.statement import Statement
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Execution:
         limit = lake.config.engine.statement_seconds if reads else lake.config.limits.acting_seconds
         deadline = time.monotonic() + limit
         self.statement = Statement(statement_id or secrets.token_hex(8), session, sql, deadline, self._interrupt)
-        self._began = self._apart = False
+        self._began = self._apart = self._annexed = False
         self._instance = lake.revival.number
         with self._failing():
             self._begin(session)
@@ -74,9 +75,9 @@ class Execution:
             if transaction.held.path != session.search_path:
                 lake.cursors.move(transaction.held, session.search_path)
         else:
-            annexed = lake.annex.takes(self.checked)
-            cursors = lake.annex.cursors(self.checked) if annexed else lake.cursors
-            self.held = cursors.take(annex.PATH if annexed else session.path_of_statement(self.checked))
+            self._annexed = lake.annex.takes(self.checked)
+            cursors = lake.annex.cursors(self.checked) if self._annexed else lake.cursors
+            self.held = cursors.take(annex.PATH if self._annexed else session.path_of_statement(self.checked))
             self._exits.callback(cursors.give, self.held)
             self.held.dirty = self.checked.leaves_traces
         if self.checked.kind not in ENDINGS and not self.checked.placeless:
@@ -125,11 +126,13 @@ class Execution:
             with suppress(duck.Error):  # the lake may have been closed
                 held.cursor.interrupt()
 
-    def reader(self, params: object | None) -> Any:
+    def reader(self, params: Parameters | None) -> Any:
         """Start the statement with these values; returns its rows as a reader of Arrow batches."""
         self._apart = self.lake.containment.takes(self.checked, params)
         if self._apart:
             return self.lake.containment.run(self, self.checked.text, params)
+        if self._annexed:
+            return self.lake.annex.reader(self.held, self.checked, params)
         return duck.reader(self.cursor, self.checked.text, params)
 
     def guard_with(self, interrupt: Callable[[], None], close: Callable[[], None]) -> None:

@@ -34,6 +34,7 @@ REFRESHED = (
 )
 
 SWAPPED = "STRUCT(corpus VARCHAR, status VARCHAR, generation VARCHAR, previous VARCHAR)[]"
+NULL = "[null]"  # a question that is NULL
 MOST_QUERIES = 10_000
 
 
@@ -228,10 +229,10 @@ def _searched(call: Call, rows: list[Row], requests: Sequence[Request | None]) -
 
 
 def _question(encoded: str, limit: int) -> Question:
-    """A question as `to_json` gives it: a string is text, a list is a vector."""
-    if len(encoded.encode("utf-8", "surrogatepass")) > limit:
+    """A question in a list of its own, as JSON: a string is text, a list is a vector."""
+    if len(encoded.encode("utf-8", "surrogatepass")) > limit + len("[]"):
         raise Invalid(f"the question is longer than {limit} bytes", "shorten it; only its first tokens are embedded")
-    value = json.loads(encoded)
+    (value,) = json.loads(encoded)
     if isinstance(value, str):
         if not value.strip():
             raise Invalid("the question is empty", "ask something")
@@ -264,7 +265,7 @@ def vector_search(call: Call, rows: list[Row]) -> Hits:
 
     def request(row: Row) -> Request | None:
         query, corpora, k, predicate, exact, ef, generation, collapse = row
-        return None if query is None else Request(
+        return None if query == NULL else Request(
             "vector", _names(corpora), _number(k, 10), filter=predicate, exact=bool(exact), ef=ef,
             generation=generation, collapse=collapse,
         )  # fmt: skip
@@ -278,7 +279,7 @@ def text_search(call: Call, rows: list[Row]) -> Hits:
 
     def request(row: Row) -> Request | None:
         query, corpora, k, predicate, collapse = row
-        return None if query is None else Request(
+        return None if query == NULL else Request(
             "text", _names(corpora), _number(k, 10), filter=predicate, collapse=collapse
         )  # fmt: skip
 
@@ -293,7 +294,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> Hits:
 
     def request(row: Row) -> Request | None:
         query, corpora, k, predicate, alpha, rrf_k, depth, playbook, collapse = row
-        return None if query is None else Request(
+        return None if query == NULL else Request(
             "hybrid", _names(corpora), _number(k, 10), None, predicate, alpha, rrf_k,
             _number(depth, DEFAULT_DEPTH), playbook=playbook or "off", collapse=collapse,
         )  # fmt: skip
@@ -312,7 +313,7 @@ def matrix_search(call: Call, rows: list[Row]) -> Hits:
 
     def request(row: Row) -> Request | None:
         query, corpora, k, per_corpus_k, predicate, weights, min_relevance, playbook, role, exclude, collapse = row
-        return None if query is None else Request(
+        return None if query == NULL else Request(
             "hybrid", _names(corpora), _number(k, 8), per_corpus_k, predicate, weights=_weights(weights),
             min_relevance=min_relevance, playbook=playbook or "off", role=role, exclude=_names(exclude) or (),
             collapse=collapse,
@@ -334,7 +335,7 @@ def ask(
     """Answer with quoted sentences; one row, none for NULL."""
     if question is None:
         return []
-    text = _question(json.dumps(question), call.lake.config.search.question_bytes)
+    text = _question(json.dumps([question]), call.lake.config.search.question_bytes)
     request = Request("hybrid", _names(corpora), _number(k, 8), filter=predicate)
     answered = answer.ask(call.lake, str(text), request, model, call.session.reach)
     if answered["grounded"]:
@@ -356,7 +357,7 @@ def reranked(
     if query is None:
         return []
     call.check()
-    text = str(_question(json.dumps(query), call.lake.config.search.question_bytes))
+    text = str(_question(json.dumps([query]), call.lake.config.search.question_bytes))
     return rerank.rerank(call.lake, text, ids, contents, _number(k, 10), model, call.cancelled)
 
 

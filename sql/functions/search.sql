@@ -1,4 +1,5 @@
 -- Corpora and search. Every search answers with the same columns, its rows in their order; `_rank` 1 is best.
+-- A question goes as a list of one: the engine plans to_json() of a parameter anew at each call, but not a cast to JSON.
 
 create or replace macro fn.create_corpus(
     corpus, source, id, text,
@@ -207,7 +208,7 @@ create or replace macro fn.vector_search(
 select unnest(hit)
 from (
     select unnest(_vector_search(
-        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, exact::boolean, ef::bigint,
+        [query]::json::varchar, corpora::varchar[], k::bigint, filter::varchar, exact::boolean, ef::bigint,
         generation::varchar, collapse::varchar, getvariable('lakehouse_call')
     )) as hit
 );
@@ -231,7 +232,7 @@ create or replace macro fn.text_search(query, corpora := null, k := 10, filter :
 select unnest(hit)
 from (
     select unnest(_text_search(
-        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, collapse::varchar,
+        [query]::json::varchar, corpora::varchar[], k::bigint, filter::varchar, collapse::varchar,
         getvariable('lakehouse_call')
     )) as hit
 );
@@ -255,7 +256,7 @@ create or replace macro fn.hybrid_search(
 select unnest(hit)
 from (
     select unnest(_hybrid_search(
-        to_json(query)::varchar, corpora::varchar[], k::bigint, filter::varchar, alpha::double, rrf_k::bigint,
+        [query]::json::varchar, corpora::varchar[], k::bigint, filter::varchar, alpha::double, rrf_k::bigint,
         depth::bigint, playbook::varchar, collapse::varchar, getvariable('lakehouse_call')
     )) as hit
 );
@@ -283,7 +284,7 @@ create or replace macro fn.matrix_search(
 select unnest(hit)
 from (
     select unnest(_matrix_search(
-        to_json(query)::varchar, corpora::varchar[], k::bigint, per_corpus_k::bigint, filter::varchar,
+        [query]::json::varchar, corpora::varchar[], k::bigint, per_corpus_k::bigint, filter::varchar,
         to_json(weights)::varchar, min_relevance::double, playbook::varchar, role::varchar, exclude::varchar[],
         collapse::varchar, getvariable('lakehouse_call')
     )) as hit
