@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,6 @@ class Hits(Columnar):
         empty = pa.array([[]], kind)
         return pa.concat_arrays([empty, lists]).take(pa.array(self.answered + 1))
 
-    def value(self) -> list[dict[str, object]]:
-        """Those of the only row."""
-        return [row for one in self.columns for row in one.rows()]
+    def value(self) -> list[tuple[Any, ...]]:
+        """Those of the only row. As tuples: of dictionaries the engine reads the names of all fields in each row."""
+        return [row for one in self.columns for row in one.tuples()]

@@ -48,9 +48,13 @@ class Columns:
     lengths: list[int]  # rows of each question
     values: tuple[list[Any], ...]  # one list for each of NAMES
 
+    def tuples(self) -> list[tuple[Any, ...]]:
+        """All rows, the values of each in the order of NAMES."""
+        return list(zip(*self.values, strict=True))
+
     def rows(self) -> list[dict[str, object]]:
         """All rows."""
-        return [dict(zip(NAMES, values, strict=True)) for values in zip(*self.values, strict=True)]
+        return [dict(zip(NAMES, values, strict=True)) for values in self.tuples()]
 
 
 def best(

@@ -60,6 +60,12 @@ class Digests:
                 self.compare(file, lambda: None)
         return left
 
+    def written(self, folder: Path, name: str, files: Files) -> None:
+        """Take note of files whose digests were read from them a moment ago, when they had been written."""
+        found = [_file(folder / path, f"{name}/{path}", facts) for path, facts in files.items()]
+        with self._lock:
+            self._right.update(found)
+
     def compare(self, file: File, check: Callable[[], None]) -> None:
         """Read a file whole; raises Internal when it is damaged, and what `check` raises between two pieces."""
         found = hashlib.sha256()

@@ -34,6 +34,7 @@ class Trial:
     seconds: float | None = None  # that the index took; None: as long as the whole build
     told: dict[str, object] = field(default_factory=lambda: {"why": "built"})  # what the journal says of the swap
     base: Base | None = None  # a base that it brings along; None: it is over the one that is live
+    opened: Generation | None = None  # held, so that the index is not read again when it goes live
 
     @property
     def engine(self) -> str:
@@ -67,6 +68,7 @@ class IndexWork:
         choosing.ENGINES[choice.engine].build(base.vectors, choice.parameters, work).save(folder)
         self._check()
         files = segment.settled(folder)
+        self._corpora.digests.written(folder, place, files)
         return Graph(choice.engine, choice.parameters, manifest.parts[0].folder, place, files)
 
     def _progress(self, done: int, total: int) -> None:
@@ -88,7 +90,8 @@ class IndexWork:
         exam = recall.set_exam(opened, opened.alive, K, QUESTIONS, self._check)
         width, measured = self._least_width(exam, graph, widths)
         kept = replace(graph, parameters={**graph.parameters, "ef": width} if "ef" in graph.parameters else {})
-        return Trial(kept, measured.recall, self._refusal(live or manifest, measured))
+        refused = self._refusal(live or manifest, measured)
+        return Trial(kept, measured.recall, refused, opened=opened)
 
     def _least_width(self, exam: Exam, graph: Graph, widths: Sequence[int]) -> tuple[int, Recall]:
         for width in widths if "ef" in graph.parameters else widths[:1]:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +189,6 @@ def begin(lake: "Lake", found: Import, actor: str) -> Build:
         files = segment.settled(target)
         graph = Graph(choice.engine, choice.parameters, manifest.parts[0].folder, manifest.generation, files)
         trial = builds.work(build).try_out(manifest, graph, (choice.parameters.get("ef", 0),))
-        return Trial(trial.graph, trial.recall, trial.refused, told=told)
+        return replace(trial, told=told)
 
     return builds.begin(found.manifest, found.choice, actor, make)
