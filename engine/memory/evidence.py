@@ -21,7 +21,7 @@ from engine.search.fusion import Key
 from engine.search.generation import Generation
 
 LEAST_COSINE = 0.35
-NEAREST = 64  # recorded questions that count for one that is asked
+NEAREST = 32  # recorded questions that count for one that is asked
 JUDGEMENTS = 4000  # of one corpus that a fit looks at
 A_DOCUMENT = 64  # of one document that a fit looks at
 SHOWN = 10  # documents that are shown for a question: those of which nothing is told were not right

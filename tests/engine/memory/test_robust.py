@@ -4,12 +4,14 @@ import math
 import random
 from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.memory import questions
 from engine.memory.evidence import Evidence
 from engine.memory.fit import Fit, Sample, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
@@ -173,33 +175,55 @@ def test_memory_is_what_is_recorded_not_how_it_came_to_be() -> None:
     assert first._chosen("c") == second._chosen("c")
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.parametrize("many", [ALL + 400, ALL + 50])  # the signs of all, and those in near cells
+@settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
-def test_cells_do_not_depend_on_the_order(chance: random.Random) -> None:
+def test_what_is_compared_does_not_depend_on_the_order(many: int, chance: random.Random) -> None:
     numbers = np.random.default_rng(chance.randrange(1000))
-    rows = numbers.standard_normal((ALL + 300, 8)).astype(np.float32)
+    rows = numbers.standard_normal((ALL + 300, 100)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     names = [f"q{n}" for n in range(len(rows))]
     one, other = Questions(), Questions()
-    for at in range(len(rows)):
-        one.add(names[at], rows[at])
-    order = numbers.permutation(len(rows)).tolist()
-    for at in order[:-200]:
-        other.add(names[at], rows[at])
-    other.near(rows[0], 0.5, 10)  # its cells are made now, the others come later
-    other.add("gone", rows[1])
-    for at in order[-200:]:
-        other.add(names[at], rows[at])
-    other.remove("gone")
-    for row in rows[:5]:
-        assert one.near(row, 0.5, 64) == other.near(row, 0.5, 64)
+    with patch.object(questions, "MANY", many):
+        for at in range(len(rows)):
+            one.add(names[at], rows[at])
+        order = numbers.permutation(len(rows)).tolist()
+        for at in order[:-200]:
+            other.add(names[at], rows[at])
+        other.near(rows[0], 0.1, 10)  # its cells are made now, the others come later
+        other.add("gone", rows[1])
+        for at in order[-200:]:
+            other.add(names[at], rows[at])
+        other.remove("gone")
+        for row in rows[:5]:
+            found = one.near(row, 0.1, 64)
+            assert found == other.near(row, 0.1, 64)
+            assert found[0][1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("many", [10_000, 2500])
+def test_near_questions_are_found_among_many(many: int) -> None:
+    numbers = np.random.default_rng(5)
+    middles = np.repeat(numbers.standard_normal((500, 128)), 6, axis=0)
+    rows = (middles + 0.5 * numbers.standard_normal(middles.shape)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    known = Questions()
+    for at, row in enumerate(rows):
+        known.add(f"q{at}", row)
+    found = wanted = 0
+    with patch.object(questions, "MANY", many):
+        for at in range(0, len(rows), 30):
+            right = {f"q{n}" for n in np.flatnonzero(rows @ rows[at] >= 0.6).tolist()}
+            found += len(right & {text for text, _ in known.near(rows[at], 0.35, 32)})
+            wanted += len(right)
+    assert found >= 0.97 * wanted
 
 
 def test_among_few_all_near_questions_are_found_nearest_first() -> None:
-    questions = Questions()
+    few = Questions()
     for text, vector in (("b", unit(1, 0)), ("a", unit(1, 0)), ("c", unit(1, 1)), ("d", unit(-1, 0))):
-        questions.add(text, vector)
-    assert [text for text, _ in questions.near(unit(1, 0), 0.3, 9)] == ["a", "b", "c"]
-    assert [text for text, _ in questions.near(unit(1, 0), 0.3, 2)] == ["a", "b"]
-    questions.remove("a")
-    assert [text for text, _ in questions.near(unit(1, 0), 0.3, 9)] == ["b", "c"]
+        few.add(text, vector)
+    assert [text for text, _ in few.near(unit(1, 0), 0.3, 9)] == ["a", "b", "c"]
+    assert [text for text, _ in few.near(unit(1, 0), 0.3, 2)] == ["a", "b"]
+    few.remove("a")
+    assert [text for text, _ in few.near(unit(1, 0), 0.3, 9)] == ["b", "c"]
