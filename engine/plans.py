@@ -53,9 +53,12 @@ class Shape:
     def filled(self, params: Parameters | None) -> tuple[str, str] | None:
         """The statement to prepare, and the values to run it with; None when one has a type that is not written here.
 
-        The types are those that the driver would give: with others, the engine would plan it again each time.
+        The types are those that the driver would give: with others, the engine would plan it again each time. None,
+        too, when there are too few or too many values: the engine says so.
         """
         given = params if isinstance(params, Mapping) else {str(at): value for at, value in enumerate(params or (), 1)}
+        if given.keys() != {slot.parameter for slot in self.slots if slot.text is None}:
+            return None
         written, values = [], []
         for slot in self.slots:
             found = _written(given.get(slot.parameter) if slot.text is None else slot.text)

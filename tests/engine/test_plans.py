@@ -134,6 +134,17 @@ def test_errors_are_those_of_a_statement_without_a_plan(asked: Session) -> None:
         assert len(asked.run("select id from text_search(?, k := ?)", ["shift", 2]).rows()) == 2
 
 
+@pytest.mark.parametrize("values", [[], ["x"], ["x", 1, 2], {"1": "x"}, {"1": "x", "2": 1, "3": 2}, {"a": "x", "b": 1}])
+def test_too_few_or_too_many_values_are_no_nulls(asked: Session, house: Lake, values: Parameters) -> None:
+    sql = "select id as counted from text_search(?, k := ?)"
+    for _ in range(TIMES):
+        for usual in (["shift", 2], ["shift", None], [None, 2], [None, None]):
+            asked.run(sql, usual).read_all()
+    assert len([text for text in plans(house) if "counted" in text]) == 4
+    with pytest.raises(LakehouseError):
+        asked.run(sql, values).read_all()
+
+
 def test_it_can_be_cancelled(asked: Session, house: Lake) -> None:
     endless = "lateral range(len(t.id) * 1_000_000_000_000) as r(i)"
     sql = f"select count(*) as endless from text_search(?, filter := ?) as t, {endless} where hash(i) = 1"
