@@ -8,7 +8,7 @@ questions and texts apart are numbers; `order` rises with (corpus, id), so that 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+MANY = 2048  # rows from which on one sort of a number costs less than several
+SPARSE = 64  # times the rows up to which a key is a part of that number as it is
+LARGEST = 2**62
 
 
 class Key(NamedTuple):
@@ -23,6 +26,33 @@ class Key(NamedTuple):
 
     corpus: str
     id: str
+
+
+def sorting(*keys: Rows | Floats | Mask) -> Rows:
+    """The rows in the order of some keys, the first counts most; equal rows stay in their order.
+
+    Many are sorted once, by one number made of all keys: `numpy.lexsort` sorts once for each key, and more slowly.
+    """
+    rows = len(keys[0])
+    numbers = _one_number(keys) if rows > MANY else None
+    found: Rows = np.lexsort(keys[::-1]) if numbers is None else np.argsort(numbers)
+    return found
+
+
+def _one_number(keys: Sequence[Rows | Floats | Mask]) -> Rows | None:
+    """A number for each row that rises with the keys, then with the row; None where it would be too large."""
+    rows = len(keys[0])
+    found, room = np.zeros(rows, np.int64), LARGEST // rows
+    for key in keys:
+        part: NDArray[Any] = key
+        if key.dtype.kind == "f" or int(key.min()) < 0 or int(key.max()) >= SPARSE * rows:
+            _, part = np.unique(key, return_inverse=True)
+        count = int(part.max()) + 1
+        room //= count
+        if not room:
+            return None
+        found = found * count + part
+    return found * rows + np.arange(rows)
 
 
 def starts(numbers: Rows) -> Rows:
@@ -41,7 +71,7 @@ def _begins(*numbers: Rows) -> Mask:
 
 def grouped(*numbers: Rows) -> tuple[Rows, Rows]:
     """For each row the position of the first row with the same numbers, and how many of these stand before it."""
-    order = np.lexsort(numbers[::-1])
+    order = sorting(*numbers)
     begins = _begins(*(column[order] for column in numbers))
     first = begins.nonzero()[0]
     group = begins.cumsum() - 1
@@ -66,7 +96,7 @@ def ranks(question: Rows, scores: Floats, order: Rows, texts: Rows, depth: int) 
     """Rank (1 = best) of the `depth` best texts of each question, 0 for others; rows with one text share a rank."""
     if not len(question):
         return question
-    at = np.lexsort((order, -scores, question))
+    at = sorting(question, -scores, order)
     leader, before = grouped(question[at], texts[at])
     rank = counted(question[at], before == 0)[leader]
     found = np.empty_like(rank)
@@ -115,14 +145,14 @@ def top(ranked: Ranked, k: int, per_corpus: int | None = None, group: Rows | Non
     Rows with the text of a better one, and those that are late, come after all others. `group`: equal for rows of which
     only the first is taken.
     """
-    at = np.lexsort((ranked.order, -ranked.score, ranked.question))
+    at = sorting(ranked.question, -ranked.score, ranked.order)
     question, text, late = ranked.question[at], ranked.text[at], ranked.late[at]
     has_late = bool(late.any())
     leader, before = grouped(question, text, late.astype(np.int64)) if has_late else grouped(question, text)
     copies = np.bincount(leader, minlength=len(at))[leader] - 1
     if has_late:
         leader, copies = np.where(late, np.arange(len(at)), leader), np.where(late, 0, copies)
-    chosen = np.lexsort((late | (before > 0), question))
+    chosen = sorting(question, late | (before > 0))
     others = np.zeros(len(at), np.int64)
     if group is not None:
         first, before = grouped(question[chosen], group[at[chosen]])

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from engine.search.fusion import starts
+from engine.search.fusion import sorting, starts
 from engine.search.lists import Floats
 from engine.search.retrieval import at_a_time, compared
 from engine.search.vectors.protocol import Mask, Rows, Vectors
@@ -85,7 +85,7 @@ def compare(found: Candidates, questions: Vectors, alpha: float, known: Gather) 
 
 def _best(near: Floats, of: Rows, first: Rows, order: Rows, vectors: Vectors) -> tuple[Rows, Floats]:
     """For each question its DOCUMENTS best rows whose vectors differ, and their scores, 0 where there are fewer."""
-    by_score = np.lexsort((order, -near, of))
+    by_score = sorting(of, -near, order)
     best, weights = np.zeros((len(first), DOCUMENTS), np.int64), np.zeros((len(first), DOCUMENTS))
     for at, (start, end) in enumerate(pairwise([*first.tolist(), len(of)])):
         chosen = _different(by_score[start:end], vectors)

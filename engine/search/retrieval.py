@@ -14,7 +14,7 @@ import numpy as np
 from engine.access.profiles import Grant
 from engine.search import copies, filters, text
 from engine.search.deepening import Part, varied
-from engine.search.fusion import Key, counted, grouped, starts
+from engine.search.fusion import Key, counted, grouped, sorting, starts
 from engine.search.generation import Generation
 from engine.search.lists import NOTHING, Floats, Found, Hit, Lists, Marks
 from engine.search.nearest import DECIMALS, Indexed, Nearest, nearest
@@ -176,7 +176,7 @@ def merged(numbering: Numbering, lists: Sequence[Lists], depth: int, excluded: C
     best = _best(found)
     if len(lists) > 1:
         found = Lists._make(map(np.concatenate, zip(*lists, strict=True)))
-        order = np.lexsort((-found.score, found.question))
+        order = sorting(found.question, -found.score)
         found, best = found.at(order), np.concatenate([best, *map(_best, lists[1:])])[order]
     found = found._replace(text=copies.marks(found, numbering))
     question = found.question

@@ -1,13 +1,14 @@
 """Fusion is arithmetic over ranks: checked by hand-made lists."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.search.fusion import Ranked, counted, grouped, list_weights, ranks, reciprocal_ranks, top
+from engine.search.fusion import MANY, Ranked, counted, grouped, list_weights, ranks, reciprocal_ranks, sorting, top
 
 
 def numbers(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -33,6 +34,25 @@ def test_rows_are_grouped_by_all_their_numbers() -> None:
     leader, before = grouped(numbers(1, 0, 1, 0, 1), numbers(7, 7, 7, 8, 7))
     assert leader.tolist() == [0, 1, 0, 3, 0]
     assert before.tolist() == [0, 0, 1, 0, 2]
+
+
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.sampled_from(["few", "ascending", "shares", "digests", "flags", "gaps"]), min_size=1, max_size=4),
+)
+def test_many_rows_are_sorted_as_few_are(seed: int, kinds: list[str]) -> None:
+    chance = np.random.default_rng(seed)
+    rows = int(chance.integers(MANY + 1, 2 * MANY))
+    made: dict[str, Callable[[], np.ndarray[Any, Any]]] = {
+        "few": lambda: chance.integers(0, 5, rows),
+        "ascending": lambda: np.sort(chance.integers(0, 256, rows)),
+        "shares": lambda: -np.round(chance.random(rows), 2),
+        "digests": lambda: chance.integers(-(2**63), 2**63 - 1, rows) // 10 ** int(chance.integers(0, 19)),
+        "flags": lambda: chance.random(rows) < 0.5,
+        "gaps": lambda: np.where(chance.random(rows) < 0.1, np.nan, chance.random(rows).round(1)),
+    }
+    keys = [made[kind]() for kind in kinds]
+    assert sorting(*keys).tolist() == np.lexsort(keys[::-1]).tolist()
 
 
 def test_flags_are_counted_for_each_question() -> None:
