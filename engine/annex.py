@@ -49,7 +49,7 @@ class Annex:
         self._root: duck.Cursor | None = None
         self._cursors: Cursors | None = None
         self._macros: frozenset[str] | None = None
-        self._tables: frozenset[str] = frozenset()  # those that answer with rows
+        self.tables: frozenset[str] = frozenset()  # those that answer with rows, once `macros` are known
         self._sources: dict[str, str] = {}  # how each macro is created
         self._made: set[str] = set()  # kernels and macros
         self._bodies: list[object] = []  # a collected kernel would crash the process
@@ -71,7 +71,7 @@ class Annex:
                     for name, answers_rows, select in cursor.execute(BODIES).fetchall()
                     if name in self._sources and is_placeless(serialized(cursor, select), others)
                 }
-            self._tables = frozenset(name for name, answers_rows in found.items() if answers_rows)
+            self.tables = frozenset(name for name, answers_rows in found.items() if answers_rows)
             self._macros = frozenset(found)
         return self._macros
 
@@ -88,7 +88,7 @@ class Annex:
 
     def reader(self, held: Held, checked: "Checked", params: Parameters | None) -> pa.RecordBatchReader:
         """Start a statement on a cursor of the instance. What comes again there has a plan; see `engine/plans.py`."""
-        shape = shape_of(checked.text, self._tables, checked.parameters)
+        shape = shape_of(checked.text, self.tables, checked.parameters)
         filled = shape and shape.filled(params)
         name = held.plans.name(filled[0]) if filled else None
         if filled and name:
@@ -97,7 +97,7 @@ class Annex:
 
     def pattern(self, checked: "Checked") -> Pattern | None:
         """What statements that differ in a text only have in common, their columns too; None where it is not known."""
-        shape = shape_of(checked.text, self._tables, checked.parameters) if self.takes(checked) else None
+        shape = shape_of(checked.text, self.tables, checked.parameters) if self.takes(checked) else None
         return shape.pattern if shape else None
 
     def _opened(self) -> duck.Cursor:

@@ -36,6 +36,7 @@ from engine.memory.playbooks import Playbooks
 from engine.memory.switches import Switches
 from engine.models.endpoint import Call
 from engine.models.models import Models, means_of
+from engine.plans import Forms, shape_of
 from engine.revival import Revival
 from engine.search.corpora import Corpora
 from engine.session import Session
@@ -97,6 +98,7 @@ class Lake:
         self.root = instance.opened(self.home, self.config.engine)
         self.cursors = Cursors(self.root)
         self.checking = lru_cache(maxsize=1024)(self._check)
+        self._forms = Forms()
         journal = self.config.journal
         self.journal = Journal(
             self.cursor, flush_seconds=journal.flush_seconds, buffer=journal.buffer, clock=self.clock
@@ -197,11 +199,20 @@ class Lake:
         return self.checking(sql) if len(sql) <= CACHED_CHARACTERS else self._check(sql)
 
     def _check(self, sql: str) -> guard.Checked:
+        guard.check_text(sql, self.config.engine.statement_bytes, self.known.nesting)
+        shape = shape_of(sql, self.annex.tables, ())
+        form = shape if shape and shape.slots else None
+        known = self._forms.find(form) if form else None
+        if known is not None:
+            return replace(known, text=sql)
         cursor = self.root.cursor()
         try:
-            return replace(guard.check(cursor, sql, self.known, self.config.engine.statement_bytes), text=sql)
+            checked = guard.check(cursor, sql, self.known, self.config.engine.statement_bytes)
         finally:
             cursor.close()
+        if form:
+            self._forms.keep(form, checked)
+        return replace(checked, text=sql)
 
     def refuse_closed(self, session: Session, kind: str) -> None:
         """Raise Conflict when the lake or the session is closed; a closed session may still roll back."""

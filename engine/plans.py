@@ -5,16 +5,21 @@ a parameter, or a text that is a whole argument of a function of ours; each has 
 """
 
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
 
 from engine import duck, tokens
 from engine.parameters import Parameters
 from engine.tokens import Token
+
+if TYPE_CHECKING:
+    from engine.guard import Checked
 
 KEPT = 32  # of a cursor
 SEEN = ""  # the plan of what came once
@@ -116,7 +121,7 @@ def _slots(data: bytes, words: Sequence[Token], functions: Collection[str]) -> I
         if word.text in OPENING:
             calls.append(at > 0 and words[at - 1].is_name and words[at - 1].text in functions)
         elif word.text in CLOSING:
-            calls.pop()
+            del calls[-1:]  # there may be none: the text need not be a statement
         elif any(calls) and (found := word.kind != "string_const" and PARAMETER.match(data, word.start)):
             count += 1
             yield Slot(word.start, found.end(), found.group()[1:].decode() or str(count))
@@ -127,14 +132,43 @@ def _slots(data: bytes, words: Sequence[Token], functions: Collection[str]) -> I
 
 def _is_argument(words: Sequence[Token], at: int) -> bool:
     """Whether a word is all there is of an argument."""
-    return words[at - 1].text in BEFORE_ARGUMENT and words[at + 1].text in (",", ")")
+    after = words[at + 1].text if at + 1 < len(words) else ""
+    return words[at - 1].text in BEFORE_ARGUMENT and after in (",", ")")
 
 
 def _marks(data: bytes, words: Sequence[Token]) -> int:
     """How many parameters there can be at most."""
     ends = [word.start for word in words[1:]] + [len(data)]
-    texts = (data[word.start : end] for word, end in zip(words, ends, strict=True) if word.kind != "string_const")
+    texts = (data[word.start : end] for word, end in zip(words, ends, strict=False) if word.kind != "string_const")
     return sum(text.count(b"?") + text.count(b"$") for text in texts)
+
+
+class Forms:
+    """What the check of a statement found, for all that differ from it in a text only. See `Shape`.
+
+    It is kept where no check looks at that text: the statement reads, names nothing of a bucket, and is steady.
+    """
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._known: OrderedDict[Pattern, Checked] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, shape: Shape) -> "Checked | None":
+        """What is known of such statements; its text is another one."""
+        with self._lock:
+            found = self._known.get(shape.pattern)
+            if found is not None:
+                self._known.move_to_end(shape.pattern)
+            return found
+
+    def keep(self, shape: Shape, checked: "Checked") -> None:
+        """Remember what was found, where it is the same for all."""
+        if checked.placeless and checked.calls and checked.effect == "reads" and checked.contained is None:
+            with self._lock:
+                self._known[shape.pattern] = checked
+                if len(self._known) > KEPT_SHAPES:
+                    self._known.popitem(last=False)
 
 
 class Plans:

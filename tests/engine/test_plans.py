@@ -1,11 +1,18 @@
 """A statement that comes again runs by its plan, and answers what it answered without one."""
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain, zip_longest
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from engine import duck
 from engine.cursors import Held
 from engine.errors import Invalid, LakehouseError, TimedOut
+from engine.guard import Checked, check
 from engine.lake import Lake
 from engine.parameters import Parameters
 from engine.plans import KEPT, shape_of
@@ -187,3 +194,76 @@ def test_the_text_of_a_plan(sql: str, text: str | None) -> None:
     shape = shape_of(sql, SEARCHES, ())
     filled = shape.filled(None) if shape else None
     assert (filled and filled[0]) == text
+
+
+PIECES = (
+    "text_search(", "vector_search(", "len(", ")", "[", "]", "{", "}", "'a'", "'it''s'", "'", '"', "?", "$1", "$q", ",",
+    ":=", "=>", "--", "\n", "/*", "*/", "select", "from", " ", "é", "$$", "x", "e'a'", "1",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=16), st.sampled_from(["", " "]))
+def test_any_text_has_its_form_or_none(pieces: list[str], between: str) -> None:
+    text = f"from text_search({between.join(pieces)})"
+    shape = shape_of(text, SEARCHES, ())
+    if shape is not None:
+        slots = [duck.literal(slot.text or "") for slot in shape.slots]
+        assert "".join(chain.from_iterable(zip_longest(shape.between, slots, fillvalue=""))) == text
+
+
+TEXTS = (
+    "forklift",
+    "it's",
+    "control.journal",
+    "/etc/passwd",
+    "'; drop table planned; --",
+    "select 1; select 2",
+    "((",
+    "?",
+)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from text_search({})",
+        "select * from vector_search({}, filter := {})",
+        "select count(*) from text_search({}) as a, hybrid_search({}) as b",
+        "select * from text_search({}) where len(repeat(content, 1000)) > 1",
+        "select * from text_search({}), planned",
+        "select * from text_search({}), control.journal",
+        "select * from text_search({}), read_csv('x.csv')",
+        "select * from text_search({}) where id = getenv({})",
+        "select * from playbook_record({}, {}, {}, 1.0)",
+        "select * from answers({})",
+        "select nonsense from text_search({}, k := 3, k := 4)",
+        "explain select * from text_search({})",
+        "select * from ingest({}, {})",
+    ],
+)
+def test_the_check_of_a_form_is_that_of_each_of_its_texts(asked: Session, house: Lake, sql: str) -> None:
+    asked.run("select id from text_search('shift')").read_all()  # the annex is there
+    for text in TEXTS:
+        written = sql.replace("{}", duck.literal(text))
+        assert told(lambda: house._check(written)) == told(lambda: alone(house, written)), written  # noqa: B023
+
+
+def alone(lake: Lake, sql: str) -> Checked:
+    with lake.cursor() as cursor:
+        return replace(check(cursor, sql, lake.known, lake.config.engine.statement_bytes), text=sql)
+
+
+def told(work: Callable[[], Checked]) -> Checked | str:
+    try:
+        return work()
+    except LakehouseError as error:
+        return str(error)
+
+
+def test_a_text_that_must_not_reach_the_parser_is_refused_in_a_known_form(asked: Session) -> None:
+    for _ in range(TIMES):
+        asked.run("select id from text_search('shift')").read_all()
+        for text in ("(" * 5000, "a\0b", "\ud800"):
+            with pytest.raises(Invalid):
+                asked.run(f"select id from text_search('{text}')")
