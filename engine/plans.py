@@ -122,10 +122,12 @@ def _slots(data: bytes, words: Sequence[Token], functions: Collection[str]) -> I
             calls.append(at > 0 and words[at - 1].is_name and words[at - 1].text in functions)
         elif word.text in CLOSING:
             del calls[-1:]  # there may be none: the text need not be a statement
-        elif any(calls) and (found := word.kind != "string_const" and PARAMETER.match(data, word.start)):
+        elif word.kind == "operator" and any(calls) and (found := PARAMETER.match(data, word.start)):
             count += 1
             yield Slot(word.start, found.end(), found.group()[1:].decode() or str(count))
-        elif calls and calls[-1] and _is_argument(words, at) and TEXT.fullmatch(word.written.rstrip()):
+        elif word.kind == "string_const" and calls and calls[-1] and _is_argument(words, at):
+            if not TEXT.fullmatch(word.written.rstrip()):
+                continue
             end = word.start + word.length
             yield Slot(word.start, end, text=data[word.start + 1 : end - 1].decode().replace("''", "'"))
 

@@ -80,7 +80,10 @@ class Playbooks:
         return self._entries
 
     def _hold(self, playbook: Playbook, vector: Vector) -> None:
-        self._evidence.setdefault(playbook.model, Evidence()).add(playbook, vector)
+        evidence = self._evidence.get(playbook.model)
+        if evidence is None:
+            evidence = self._evidence[playbook.model] = Evidence()
+        evidence.add(playbook, vector)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -182,9 +182,9 @@ class Questions:
 
 def _signs(vector: Vector) -> NDArray[np.uint64]:
     """One bit a dimension, filled up to whole words: uint64 [words]."""
-    bits = np.zeros(-(-len(vector) // WORD) * WORD, np.bool_)
-    bits[: len(vector)] = vector > 0
-    return np.packbits(bits).view(np.uint64)
+    bits = np.packbits(vector > 0)
+    lacking = -len(bits) % (WORD // 8)
+    return np.pad(bits, (0, lacking)).view(np.uint64) if lacking else bits.view(np.uint64)
 
 
 def _digest(text: str) -> bytes:

@@ -16,7 +16,7 @@ from engine.config import Access
 from engine.errors import Forbidden, Invalid
 from engine.lake import Lake
 from flight.server import Server, serve
-from tests.flight.door import in_background, query, running, wait_for
+from tests.flight.door import in_background, query, under_way, wait_for
 
 BEARER = "adbc.flight.sql.authorization_header"
 
@@ -132,7 +132,7 @@ def test_a_revoked_token_ends_at_once(locked: Server, lake: Lake, people: dict[s
         assert query(client, "from seen", options=options).num_rows == 1
         sql = "select count(*) from range(100000000000) t(i) where i % 7 = 3"
         thread, errors = in_background(lambda: query(client, sql, options=options))
-        wait_for(lambda: running(lake, sql))
+        wait_for(lambda: under_way(lake, sql))
         lake.session().run("select * from revoke_token(?)", [people["ann"].split("_")[1]]).rows()
         thread.join(5)
         assert "cancelled" in str(errors)
