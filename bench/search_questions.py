@@ -65,6 +65,8 @@ def _levels(figures: Figures, lake: Lake, given: Real) -> None:
         rows = session.run(_sql(width), [given.questions[turn]]).read_all()["id"].to_pylist()
         return {int(id[1:]) for id in rows}
 
+    nothing = min(middle(lambda turn: session.run("select 1").read_all(), range(QUESTIONS)) for _ in range(3))
+    figures.add("`select 1` in process, to compare machines", f"{nothing:.2f} ms CPU")
     for level, times in LEVELS:
         (own, taken), (theirs, reference) = (_least(ask, truth, level) for ask in (ours, library))
         bound = times * reference + STATEMENT
