@@ -73,7 +73,7 @@ class Corpus:
         choice = choosing.choose(wish, len(vectors), "auto", compact_rows)
         folder = self.root / f"graph-{choice.engine}"
         folder.mkdir(exist_ok=True)
-        work = Work(os.cpu_count() or 1, lambda: None, lambda done, total: None)
+        work = Work(lambda: os.cpu_count() or 1, lambda: None, lambda done, total: None)
         index = choosing.ENGINES[choice.engine]
         seconds = cpu(lambda: index.build(vectors, choice.parameters, work).save(folder))
         graph = Graph(choice.engine, choice.parameters, "g000001", folder.name, segment.settled(folder))

@@ -128,7 +128,12 @@ class Search(Section):
     compact_rows: int = Field(500_000, ge=1, description="chunks from which binary codes take the place of a graph")
     recall_floor: float = Field(0.95, ge=0, le=1, description="recall@10 that an index must reach to become live")
     history: int = Field(50, ge=1, le=1000, description="generations of a corpus that rollback_index can go back to")
-    build_threads: int = Field(0, ge=0, le=1024, description="threads that build an index; 0 = all cores but one")
+    build_threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="threads that build an index; 0 = all cores but one, and all where it is waited for",
+    )
     fold: bool = Field(True, description="fold what is new and dead into a corpus with an index in the background")
     append_seconds: float = Field(
         1.0, ge=0, le=3600, description="how long corpora refreshed on_append wait for further changes"

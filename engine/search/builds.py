@@ -53,6 +53,7 @@ class Build:
     actor: str | None
     make: "Make"
     share: float = 0.0
+    waited: bool = False  # whether somebody waits for its end
     cancelled: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
     built: Built | None = None
@@ -176,6 +177,7 @@ class Builds:
 
     def wait(self, build: Build, check: Callable[[], None], progress: Callable[[int, int, str], None]) -> Built:
         """Wait for the end of a build; an exception of `check` cancels it. Raises what the build failed with."""
+        build.waited = True
         try:
             while not build.done.wait(POLL_SECONDS):
                 check()
@@ -266,7 +268,7 @@ class Builds:
     def work(self, build: Build, tell: Callable[[float], None] | None = None) -> IndexWork:
         """What makes the index of a build; `tell` is given the share that is done."""
         told = tell or (lambda share: self.tell(build, share))
-        return IndexWork(self._lake.config.search, self._corpora, build.check, told)
+        return IndexWork(self._lake.config.search, self._corpora, build.check, told, lambda: build.waited)
 
     def _make(self, build: Build) -> Trial:
         work = self.work(build)

@@ -46,10 +46,15 @@ class IndexWork:
     """Makes one index; `check` raises when it was cancelled, `tell` is given the share that is done."""
 
     def __init__(
-        self, settings: Search, corpora: "Corpora", check: Callable[[], None], tell: Callable[[float], None]
+        self,
+        settings: Search,
+        corpora: "Corpora",
+        check: Callable[[], None],
+        tell: Callable[[float], None],
+        waited: Callable[[], bool],
     ) -> None:
-        """`settings`: the section [search]."""
-        self._settings, self._corpora, self._check, self._tell = settings, corpora, check, tell
+        """`settings`: the section [search]; `waited`: whether somebody waits for it."""
+        self._settings, self._corpora, self._check, self._tell, self._waited = settings, corpora, check, tell, waited
         self._told = 0.0
 
     def make(self, manifest: Manifest, choice: Choice, inside: str = "") -> Graph | None:
@@ -63,13 +68,17 @@ class IndexWork:
         rows, dimension = base.vectors.shape
         needed = choosing.ENGINES[choice.engine].bytes_needed(rows, dimension, choice.parameters)
         room.refuse_large(f"an index of corpus {manifest.corpus!r} by {choice.engine}", needed)
-        threads = self._settings.build_threads or max(1, (os.cpu_count() or 1) - 1)
-        work = Work(threads, self._check, self._progress)
+        work = Work(self._threads, self._check, self._progress)
         choosing.ENGINES[choice.engine].build(base.vectors, choice.parameters, work).save(folder)
         self._check()
         files = segment.settled(folder)
         self._corpora.digests.written(folder, place, files)
         return Graph(choice.engine, choice.parameters, manifest.parts[0].folder, place, files)
+
+    def _threads(self) -> int:
+        """All cores while somebody waits for the index; else one is left to those who search meanwhile."""
+        cores = os.cpu_count() or 1
+        return self._settings.build_threads or (cores if self._waited() else max(1, cores - 1))
 
     def _progress(self, done: int, total: int) -> None:
         share = ADDING * done / max(total, 1)

@@ -72,7 +72,8 @@ comment on macro table fn.build_index is
 It becomes live by itself when it finds enough of what exact search finds; else it stays `built`, with the reason.
 `lake.generations` shows how far it is. `engine`: ''hnswlib'', ''usearch'' (graphs), ''compact'' (binary codes, for very
 large corpora), ''exact'' (none); NULL = what suits the corpus. `m` and `ef_construction` are those of a graph: more of
-them finds more and costs more. A large corpus gets an index without being asked.
+them finds more and costs more. A large corpus gets an index without being asked. `wait` = answer when it is built, which
+takes all cores meanwhile; else one is left to those who search.
 @area search
 @effect writes
 @required 1

@@ -43,7 +43,7 @@ class Hnsw:
         while done < len(vectors):
             work.check()
             end = min(len(vectors), done + (BATCH if done else FIRST))
-            graph.add_items(vectors[done:end], np.arange(done, end), num_threads=work.threads if done else 1)
+            graph.add_items(vectors[done:end], np.arange(done, end), num_threads=work.threads() if done else 1)
             done = end
             work.progress(done, len(vectors))
         return cls(graph, len(vectors))

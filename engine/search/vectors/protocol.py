@@ -19,7 +19,7 @@ Parameters = Mapping[str, int]
 class Work:
     """How an index is built, and whom to tell."""
 
-    threads: int
+    threads: Callable[[], int]  # of the next step
     check: Callable[[], None]  # raises when the build was cancelled
     progress: Callable[[int, int], None]  # rows done, rows in all
 

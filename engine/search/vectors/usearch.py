@@ -47,7 +47,7 @@ class Usearch:
         for start in range(0, len(vectors), BATCH):
             work.check()
             end = min(len(vectors), start + BATCH)
-            graph.add(np.arange(start, end, dtype=np.uint64), vectors[start:end], threads=work.threads)
+            graph.add(np.arange(start, end, dtype=np.uint64), vectors[start:end], threads=work.threads())
             work.progress(end, len(vectors))
         return cls(graph)
 

@@ -1,6 +1,8 @@
 """Indexes are built behind what is live, pass a gate, swap in by one row, and survive a kill."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from engine.search.digests import Digests
 from engine.search.recall import Recall
 from engine.search.vectors import choosing
 from engine.search.vectors.choosing import Wish
+from engine.search.vectors.protocol import Parameters, VectorIndex, Vectors, Work
 from engine.session import Session
 from tests.engine.search.indexed import GRAPH, build, corpus, open_small, settle, table
 
@@ -169,6 +172,33 @@ def test_who_waits_and_is_cancelled_cancels_the_build(
     assert isinstance(failures[0], TimedOut)
     settle(lake)
     assert states(session) == {"g000001": "live"}
+
+
+def test_who_waits_gets_all_cores_and_others_keep_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    made = choosing.ENGINES[GRAPH].build
+
+    def counting(vectors: Vectors, parameters: Parameters, work: Work) -> VectorIndex:
+        until = time.monotonic() + 10
+        while work.threads() < 4 and time.monotonic() < until and asked.startswith("wait"):
+            time.sleep(0.01)  # the build may begin before its caller waits
+        taken.append(work.threads())
+        return made(vectors, parameters, work)
+
+    monkeypatch.setattr(choosing.ENGINES[GRAPH], "build", counting)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    lake = open_small(tmp_path / "other", **{"search.build_threads": 0})
+    try:
+        session = lake.session()
+        corpus(session, "docs", ROWS)
+        asked = "wait := true"
+        session.run(f"select * from build_index('docs', engine := '{GRAPH}', wait := true)").read_all()
+        asked = ""
+        session.run(f"select * from build_index('docs', engine := '{GRAPH}', m := 24)").read_all()
+        settle(lake)
+    finally:
+        lake.close()
+    assert taken == [4, 3]
 
 
 def test_what_a_kill_left_is_removed_and_begun_anew(
