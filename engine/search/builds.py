@@ -119,14 +119,12 @@ class Builds:
 
         `wish`: what to begin anew with when the process ends meanwhile; None: it is forgotten then.
         """
-        corpus = manifest.corpus
         with self._lock:
-            self._refuse_second(corpus)
+            self._refuse_second(manifest.corpus)
             if self._closed:
                 raise Conflict("the lake is closed", "open it again")
-            made = replace(manifest, generation=self._corpora.next_name(corpus))
-            build = Build(made, choice, actor, make)
-            self._running[corpus] = build
+            made = replace(manifest, generation=self._corpora.next_name(manifest.corpus))
+            build = self._running[manifest.corpus] = Build(made, choice, actor, make)
         try:
             self._wake()
             self._insert(build, wish)
@@ -267,7 +265,7 @@ class Builds:
 
     def work(self, build: Build, tell: Callable[[float], None] | None = None) -> IndexWork:
         """What makes the index of a build; `tell` is given the share that is done."""
-        told = tell or (lambda share: self.tell(build, share))
+        told = tell or partial(self.tell, build)
         return IndexWork(self._lake.config.search, self._corpora, build.check, told, lambda: build.waited)
 
     def _make(self, build: Build) -> Trial:
