@@ -28,9 +28,7 @@ PARAMETER = re.compile(rb"\?\d*|\$\w+")
 TEXT = re.compile(r"'(?:[^']|'')*'")
 OPENING, CLOSING = ("(", "[", "{"), (")", "]", "}")
 BEFORE_ARGUMENT = ("(", ",", ":=", "=>")
-
-
-Pattern = tuple[tuple[str, ...], tuple[str, ...]]
+Pattern = tuple[tuple[str, ...], tuple[str, ...]]  # what stands between the slots, and their parameters
 
 
 @dataclass(frozen=True)
