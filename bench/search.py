@@ -1,6 +1,6 @@
 """What search costs and finds: the product beside bare libraries in one run, CPU time of the process.
 
-python -m bench.search [--part corpus|several|embedding|vectors|growth|peers] [--rows 100000] [--write]
+python -m bench.search [--part corpus|several|batches|embedding|vectors|growth|peers] [--rows 100000] [--write]
 
 The texts are sentences of the documentation of Python and of installed packages, embedded with the bundled model; that
 takes some minutes once, and is kept in `--kept`. Questions are sentences that are in no corpus.
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import search_growth, search_peers, search_questions, search_vectors
+from bench import search_batches, search_growth, search_peers, search_questions, search_vectors
 from bench.figures import Figures, machine
 from bench.search_lake import Real, sentences
 
@@ -19,6 +19,7 @@ REPORT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 PARTS = {
     "corpus": "A corpus through SQL",
     "several": "Several corpora",
+    "batches": "Questions in batches",
     "embedding": "Embedding",
     "vectors": "Engines and filters, under the SQL",
     "growth": "From ten thousand to a million",
@@ -46,6 +47,7 @@ def page(measured: dict[str, Figures], before: str) -> str:
 
 
 NOTES = {
+    "batches": [str(search_batches.__doc__).split("\n\n", 1)[1].strip(), ""],
     "growth": [str(search_growth.__doc__).split("\n\n", 1)[1].strip(), ""],
     "peers": [str(search_peers.__doc__).split("\n\n", 1)[1].strip(), ""],
 }
@@ -67,6 +69,7 @@ def main() -> None:
     measures: dict[str, Callable[[Figures], None]] = {
         "corpus": lambda figures: search_questions.one_corpus(figures, real, given.kept),
         "several": lambda figures: search_questions.four_corpora(figures, real, given.kept),
+        "batches": lambda figures: search_batches.batches(figures, real, given.kept),
         "embedding": lambda figures: search_questions.embedding(figures, real, given.kept),
         "vectors": lambda figures: _engines(figures, real),
         "growth": lambda figures: search_growth.growth(figures, given.largest),
