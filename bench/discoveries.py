@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bench.collections import Collection, Question, staffing
+from bench.collection import Collection, Question
 from bench.learning import Found, prepared, search
+from bench.staffing import staffing
 from engine.session import Session
 from lakehouse import open_lake
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bench.collections import Collection, Question, collections
+from bench.collection import Collection, Question
+from bench.collections import collections
 from engine.session import Session
 from lakehouse import open_lake
 

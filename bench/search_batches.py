@@ -1,7 +1,7 @@
 """Questions from a table in one statement, beside the same questions one by one: what a second answers.
 
-A question alone is prepared once and asked again with another value, which is the fastest way to ask; the vectors of all
-questions are known. What the statement uses of the cores is a part of its throughput: CPU time is told beside it.
+A question alone is prepared once and asked again with another value, which is the fastest way to ask; the vectors of
+all questions are known. What the statement uses of the cores is a part of its throughput: CPU time is told beside it.
 """
 
 import tempfile

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.memory.density import Density
 from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
 from engine.memory.playbook import Near, Playbook, same_role
@@ -57,6 +58,7 @@ class Evidence:
     def __init__(self) -> None:
         """None yet."""
         self.questions = Questions()
+        self._density = Density(self.questions, LEAST_COSINE)
         self._words: dict[str, Words] = {}  # by question
         self._vocabulary = Vocabulary()
         self._documents = Documents()
@@ -76,6 +78,7 @@ class Evidence:
             self.questions.add(playbook.query, vector)
             self._words[playbook.query] = words(playbook.query)
             self._vocabulary.add(self._words[playbook.query])
+            self._touched(playbook.query)
         self._asked.setdefault(playbook.query, {})[playbook.playbook_id] = (playbook.key, playbook)
         self._answers.pop(playbook.query, None)
         if playbook.key not in self._judged:
@@ -93,6 +96,7 @@ class Evidence:
             del self._asked[playbook.query]
             self._places.pop((playbook.corpus, playbook.query), None)
             self.questions.remove(playbook.query)
+            self._touched(playbook.query)
             self._vocabulary.remove(self._words.pop(playbook.query))
         del self._judged[playbook.key][playbook.playbook_id]
         if not self._judged[playbook.key]:
@@ -101,6 +105,10 @@ class Evidence:
             order = self._order[playbook.corpus]
             del order[bisect_left(order, (_digest(playbook.key), playbook.key))]
         self._fresh.pop(playbook.corpus, None)
+
+    def _touched(self, question: str) -> None:
+        if self._density.touched(question):
+            self._fresh.clear()
 
     def failures(self, key: Key) -> int:
         """How many judgements say that a document was wrong."""
@@ -139,13 +147,14 @@ class Evidence:
     def compared(self, near: Sequence[Near], asked: Asked, generations: Iterable[Generation]) -> list[Near]:
         """The judgements, each with how much better its document suits the recorded question than the one asked."""
         found: list[Near] = []
+        usual = float(self._density.usual(asked.vector[None], [asked.text])[0])
         for generation in generations:
             some = [one for one in near if one.playbook.corpus == generation.corpus]
             if some:
-                found += self._compared(some, asked, generation)
+                found += self._compared(some, asked, generation, usual)
         return found
 
-    def _compared(self, near: Sequence[Near], asked: Asked, generation: Generation) -> list[Near]:
+    def _compared(self, near: Sequence[Near], asked: Asked, generation: Generation, usual: float) -> list[Near]:
         texts = list(dict.fromkeys(one.playbook.query for one in near))
         ids = list(dict.fromkeys(one.playbook.id for one in near))
         numbers = {text: at for at, text in enumerate(texts)}, {id: at for at, id in enumerate(ids)}
@@ -164,7 +173,7 @@ class Evidence:
             one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
             more_words = difference(one, other)
         better = zip(near, more_words.tolist(), nearer.tolist(), strict=True)
-        return [Near(one.playbook, one.distance, by_words, by_meaning) for one, by_words, by_meaning in better]
+        return [Near(one.playbook, one.distance, words, meaning, usual) for one, words, meaning in better]
 
     def fits(self, generations: Iterable[Generation]) -> dict[str, Fit]:
         """The fit of each corpus, made anew where the outcomes or the documents are others than before."""
@@ -173,7 +182,8 @@ class Evidence:
             corpus = generation.corpus
             if self._fresh.get(corpus) != generation.name:
                 chosen = self._chosen(corpus)
-                state = (generation.name, [(one, sorted(self._asked[one.query])) for one in chosen])
+                judged = [(one, sorted(self._asked[one.query])) for one in chosen]
+                state = (generation.name, judged, self._density.references)
                 if corpus not in self._fits or self._fits[corpus][0] != state:
                     self._fits[corpus] = (state, fit(self._sample(chosen, generation)))
                 self._fresh[corpus] = generation.name
@@ -199,16 +209,24 @@ class Evidence:
         of, by, cosines = (np.concatenate([pair[part] for pair in pairs] or [np.empty(0)]) for part in range(3))
         places = {query: self._placed(query, generation) for query in dict.fromkeys(one.query for one in chosen)}
         seen = [places[one.query][one.playbook_id] for one in chosen]
+        usual = self._usual(list(places))
         return Sample(
             scores=np.array([one.score for one in chosen], np.float64),
             ranks=np.array([one.rank for one in seen], np.float64),
             words=self._overlap(chosen, generation),
             meaning=np.array([one.cosine for one in seen], np.float64),
             shown=np.array([max(1.0, SHOWN / len(places[one.query])) for one in chosen], np.float64),
+            usual=np.array([usual[one.query] for one in chosen], np.float64),
             of=of.astype(np.int64),
             by=by.astype(np.int64),
             cosines=cosines,
         )
+
+    def _usual(self, questions: list[str]) -> dict[str, float]:
+        """How near other recorded questions usually are to each."""
+        vectors = [self.questions.vector(text) for text in questions]
+        usual = self._density.usual(np.stack(vectors), questions).tolist() if vectors else []
+        return dict(zip(questions, usual, strict=True))
 
     def _overlap(self, chosen: list[Playbook], generation: Generation) -> Overlap:
         """How much of its question the document of each judgement has, among these questions: a fit sees no others."""

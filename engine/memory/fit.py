@@ -1,7 +1,7 @@
 """What outcomes say about themselves: how often they err, and how alike two questions must be to share answers.
 
 A judgement of a document is compared with the judgements of the same document under other questions, each predicted
-from the others (leave-one-out). The greatest posterior of seven numbers is found by walking along a grid, one number at
+from the others (leave-one-out). The greatest posterior of eight numbers is found by walking along a grid, one number at
 a time; nothing is drawn by chance and no order counts, so that the same outcomes give the same numbers.
 """
 
@@ -19,7 +19,8 @@ Rows = NDArray[np.int64]
 
 GRID: dict[str, tuple[float, ...]] = {
     "error": (0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.495),
-    "middle": tuple(round(0.5 + 0.025 * step, 3) for step in range(19)),
+    "middle": tuple(round(0.3 + 0.025 * step, 3) for step in range(27)),
+    "density": (0.0, 0.25, 0.5, 0.75, 1.0, 1.25),
     "ceiling": (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99),
     "ground": (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4),
     "width": (0.02, 0.03, 0.04, 0.06, 0.08),
@@ -27,9 +28,10 @@ GRID: dict[str, tuple[float, ...]] = {
     "meaning": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
 }
 ROUNDS = 12
-LIKE, UNLIKE = np.array([0.8, 0.9, 0.99]), np.array([0.3, 0.5, 0.7])
-BELIEF = 2.0  # imagined pairs at each of these cosines that did, or did not, share their answers
+LIKE, UNLIKE = np.array([0.6, 0.7, 0.8]), np.array([0.3, 0.375, 0.45])  # cosines less what is usual
+BELIEF = 1.0  # imagined pairs at each of them that did, or did not, share their answers
 USUAL_ERROR, ERROR_SPREAD = 0.03, 0.2
+USUAL_DENSITY, DENSITY_SPREAD = 1.0, 0.3
 USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3
 STEEPNESS, STEEPNESS_SPREAD = 1.5, 0.5
 MOST_SURE = 8.0  # log odds
@@ -39,7 +41,8 @@ DEEPEST = 20  # rank from which on a judged document counts as one of the last
 @dataclass(frozen=True)
 class Fit:
     """How outcomes are read. The relatedness of two questions of cosine s, for a judgement that was made for one, is
-    ground + (ceiling − ground) · σ((s − words · Δw − meaning · Δm − middle) / width): how likely they need the same.
+    ground + (ceiling − ground) · σ((s − density · u − [words · Δw + meaning · Δm]₊ − middle) / width): how likely they
+    need the same. u: how near recorded questions usually are to the one that is asked (`density.usual`).
 
     Δw, Δm: how far the difference of the two questions explains the judgement. A right document that has more of the
     words of the recorded question, and is nearer to it, than to the other one, may be right for that alone; so may be
@@ -47,7 +50,8 @@ class Fit:
     """
 
     error: float = USUAL_ERROR  # the share of judgements that are wrong
-    middle: float = 0.75
+    middle: float = 0.525
+    density: float = USUAL_DENSITY
     width: float = 0.04
     ceiling: float = 0.9
     ground: float = 0.0  # what even unlike questions agree on: a document that is right for everything
@@ -62,9 +66,13 @@ class Fit:
         return related
 
     def likeness(self, pairs: "Pairs", leanings: Floats) -> Floats:
-        """The cosines of pairs of questions, less what their difference explains of judgements (-1 … 1)."""
-        explained: Floats = self.words * pairs.words + self.meaning * pairs.meaning
-        return pairs.cosines - np.sign(leanings) * explained
+        """The cosines of pairs of questions, less what is usual and what their difference explains of judgements.
+
+        `leanings`: of the judgements, -1 … 1. What is not explained speaks no louder: no question is nearer for that.
+        """
+        explained = np.sign(leanings) * (self.words * pairs.words + self.meaning * pairs.meaning)
+        alike: Floats = pairs.cosines - self.density * pairs.usual - np.maximum(explained, 0.0)
+        return alike
 
     def above_ground(self, relatedness: Floats) -> Floats:
         """Relatedness beyond that of unlike questions, 0 … 1: only this moves a ranking."""
@@ -76,17 +84,22 @@ class Fit:
         return float(np.log((1 - self.error) / self.error))
 
 
+STARTS = (Fit(), Fit(middle=0.7, ceiling=0.3))  # near questions share their answers; they do not: each is a hill
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Pairs of a judgement and another question, float64 [pairs] each.
 
     `cosines`: of the two questions. `words`, `meaning`: how much better the document suits the question for which it
-    was judged than the other one, by its words (`words.difference`) and by cosine.
+    was judged than the other one, by its words (`words.difference`) and by cosine. `usual`: how near recorded questions
+    usually are to the other one.
     """
 
     cosines: Floats
     words: Floats
     meaning: Floats
+    usual: Floats
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,7 @@ class Sample:
     ranks: Floats  # of the document among those judged for the same question, by cosine, from 1
     words: Overlap  # of its question and its document
     meaning: Floats  # its cosine with its question
+    usual: Floats  # how near other recorded questions usually are to its question
     shown: Floats  # how many shown documents a judgement stands for: people often tell only what was right
     of: Rows
     by: Rows
@@ -106,7 +120,8 @@ class Sample:
     def pairs(self) -> Pairs:
         """What is known of each pair."""
         one, other = (Overlap(self.words.common[rows], self.words.asked[rows]) for rows in (self.by, self.of))
-        return Pairs(self.cosines, difference(one, other), self.meaning[self.by] - self.meaning[self.of])
+        nearer = self.meaning[self.by] - self.meaning[self.of]
+        return Pairs(self.cosines, difference(one, other), nearer, self.usual[self.of])
 
 
 def _sigmoid(x: Any) -> Any:
@@ -139,7 +154,13 @@ def fit(sample: Sample) -> Fit:
     if not len(sample.scores):
         return Fit()
     before, error = _prior(sample)
-    found = Fit(error=max(error, USUAL_ERROR))
+    climbed = [_climbed(replace(start, error=max(error, USUAL_ERROR)), sample, before) for start in STARTS]
+    found, _ = max(climbed, key=lambda one: one[1])
+    return replace(found, share=_share(sample, found.error))
+
+
+def _climbed(found: Fit, sample: Sample, before: Floats) -> tuple[Fit, float]:
+    """The top of the hill on which a fit stands, and its posterior."""
     best = _posterior(found, sample, before)
     for _ in range(ROUNDS):
         start = best
@@ -147,7 +168,7 @@ def fit(sample: Sample) -> Fit:
             found, best = _walked(name, found, best, sample, before)
         if best == start:
             break
-    return replace(found, share=_share(sample, found.error))
+    return found, best
 
 
 def _walked(name: str, found: Fit, best: float, sample: Sample, before: Floats) -> tuple[Fit, float]:
@@ -200,9 +221,11 @@ def _posterior(fit: Fit, sample: Sample, before: Floats) -> float:
     right = _sigmoid(odds)
     seen = np.clip(right * (1 - error) + (1 - right) * error, 1e-4, 1 - 1e-4)
     likely = float((scores * np.log(seen) + (1 - scores) * np.log(1 - seen)).sum())
-    believed = np.log(np.maximum(fit.relatedness(LIKE), 1e-3)).sum()
-    believed += np.log(np.maximum(1 - fit.relatedness(UNLIKE), 1e-3)).sum() - 5 * fit.ground
+    crowd = (1 - fit.density) * float(sample.usual.mean())  # it is as crowded around an imagined pair as it is here
+    believed = np.log(np.maximum(fit.relatedness(LIKE + crowd), 1e-3)).sum()
+    believed += np.log(np.maximum(1 - fit.relatedness(UNLIKE + crowd), 1e-3)).sum() - 5 * fit.ground
     unusual = ((error - USUAL_ERROR) / ERROR_SPREAD) ** 2
+    unusual += ((fit.density - USUAL_DENSITY) / DENSITY_SPREAD) ** 2
     unusual += ((fit.words - USUAL_WORDS) / DIFFERENCE_SPREAD) ** 2
     unusual += ((fit.meaning - USUAL_MEANING) / DIFFERENCE_SPREAD) ** 2
     return likely + BELIEF * float(believed) - 0.5 * unusual

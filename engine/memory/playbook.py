@@ -46,13 +46,15 @@ class Near(NamedTuple):
     """A judgement for a recorded question near to the one that is asked.
 
     `words`, `meaning`: how much better its document suits the recorded question than the one that is asked, by its
-    words and by the cosine, -2 … 2. What suits the recorded one better may be right for it alone.
+    words and by the cosine, -2 … 2. What suits the recorded one better may be right for it alone. `usual`: how near
+    recorded questions usually are to the one that is asked, as `density.usual` has it.
     """
 
     playbook: Playbook
     distance: float
     words: float = 0.0
     meaning: float = 0.0
+    usual: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ compared depends on the questions alone, not on the order in which they came or 
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +75,9 @@ class Questions:
 
     def __contains__(self, text: str) -> bool:
         return text in self._slots
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slots)
 
     def vector(self, text: str) -> Vector:
         """The vector of a question that is there."""

@@ -1,10 +1,12 @@
 """The robust mode: outcomes move a ranking by log odds, as far as they are believed.
 
-The place of a document in the ranking without memory is the anchor: its log odds are −β ln rank. Judgements of near
-questions add to them (`fit.gain`), each for itself, so that a document of rank r comes to stand at r · e^(−added/β).
+The place of a document in the ranking without memory is the anchor: its log odds fall by β ln 2 from the first place to
+the second, and as 0.85 β ln rank behind it, since the first place says most. Judgements of near questions add to them
+(`fit.gain`), each for itself, and a document comes to stand where a ranking has the log odds that it has then.
 Nothing is brought in that the search had not found, and where nothing is added the score stays as it was.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,9 +19,10 @@ from engine.memory.playbook import Near
 from engine.search.fusion import Key
 
 ANCHOR = 2.0  # β: the greater, the less an outcome moves
+KNEE, BEHIND = 2.0, 0.85  # behind this place log odds fall by so much of β
 FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outweighs what near ones say of others
 SAME = 1e-4  # distance up to which a recorded question is the one that is asked
-FOR, AGAINST = 0.75, 0.6  # relatedness of questions up to which a judgement counts nothing: harm weighs more than help
+FOR, AGAINST = 0.8, 0.4  # relatedness of questions up to which a judgement counts nothing: harm weighs more than help
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
 
@@ -95,7 +98,8 @@ def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
     """
     leanings = np.array([2 * one.playbook.score - 1 for one in judged])
     distances = np.array([one.distance for one in judged])
-    pairs = Pairs(1 - distances, np.array([one.words for one in judged]), np.array([one.meaning for one in judged]))
+    words, meaning, usual = np.array([(one.words, one.meaning, one.usual) for one in judged]).T
+    pairs = Pairs(1 - distances, words, meaning, usual)
     related = fit.above_ground(fit.relatedness(fit.likeness(pairs, leanings)))
     least = np.where(leanings > 0, FOR, AGAINST)
     believed = np.clip((related - least) / (1 - least), 0.0, 1.0)
@@ -109,7 +113,7 @@ def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
 def moved(scores: Mapping[Key, float], added: Mapping[Key, float]) -> dict[Key, float]:
     """The scores of the documents that move, given the scores of all and the log odds that are added to some.
 
-    A document of rank r is valued at place r · e^(−added/β): between two ranks, in proportion; before the first, up to
+    A document is valued at the place of its new log odds: between two ranks, in proportion; before the first, up to
     twice the best score; behind the last, towards 0.
     """
     if not added:
@@ -117,10 +121,21 @@ def moved(scores: Mapping[Key, float], added: Mapping[Key, float]) -> dict[Key, 
     order = _ordered(scores)
     values = [scores[key] for key in order]
     return {
-        key: _valued(values, rank * float(np.exp(-added[key] / ANCHOR)), added[key] > 0)
+        key: _valued(values, place_of(log_odds_of(rank) + added[key]), added[key] > 0)
         for rank, key in enumerate(order, 1)
         if key in added
     }
+
+
+def log_odds_of(place: float) -> float:
+    """The log odds of a document at a place from 1 on, against those of the first."""
+    return -ANCHOR * (math.log(min(place, KNEE)) + BEHIND * math.log(max(place / KNEE, 1.0)))
+
+
+def place_of(log_odds: float) -> float:
+    """The place, 0 … ∞, at which documents have these log odds: `log_odds_of` turned round."""
+    fallen = -log_odds / ANCHOR
+    return math.exp(fallen) if fallen <= math.log(KNEE) else KNEE * math.exp((fallen - math.log(KNEE)) / BEHIND)
 
 
 def _ordered(scores: Mapping[Key, float]) -> list[Key]:

@@ -21,21 +21,26 @@ N = 24
 SEARCHES = ["select * from hybrid_search(?, playbook := '{}')", "select * from matrix_search(?, playbook := '{}')"]
 
 
+def asked(number: int) -> str:
+    """Two numbers have a subject in common, and each a code."""
+    return " ".join(f"{word}{number // 2}" for word in WORDS.split()) + f" c{number}"
+
+
 def fill(session: Session) -> None:
-    """Documents that differ in their codes only; each has that of the next one, too."""
-    codes = "repeat(' c' || i, 3) || ' c' || (i + 1)"
-    session.run(f"create table docs as select 'd' || i as id, '{WORDS}' || {codes} as text from range({N}) as r(i)")
+    """Documents of which two differ in their codes only; each has that of the next one, too."""
+    texts = ", ".join(f"('d{n}', '{asked(n)} c{n} c{n} c{n + 1}')" for n in range(N))
+    session.run(f"create table docs as from (values {texts}) as doc(id, text)")
     session.run("select * from create_corpus('docs', source := 'docs', id := 'id', text := 'text')")
 
 
 def mislead(session: Session) -> None:
-    """Each question needs another document, and the questions look alike."""
+    """Each question needs another document, and two look alike."""
     for number in range(N):
-        session.run("select * from playbook_record(?, 'docs', ?, 1.0)", [f"{WORDS} c{number}", f"d{number}"])
+        session.run("select * from playbook_record(?, 'docs', ?, 1.0)", [asked(number), f"d{number}"])
 
 
 def answers(session: Session, playbook: str) -> list[list[dict[str, Any]]]:
-    return [session.run(sql.format(playbook), [f"{WORDS} c3"]).rows() for sql in SEARCHES]
+    return [session.run(sql.format(playbook), [asked(3)]).rows() for sql in SEARCHES]
 
 
 def off(session: Session) -> list[str]:
@@ -86,7 +91,7 @@ def test_what_harms_is_switched_off_and_comes_back_when_it_does_not(lake: Lake) 
     assert str(row["why"]).startswith("nDCG@10 falls from ")
     assert session.run(check).rows() == [{"status": "unchanged", "harm": True}]
     for number in range(N):
-        session.run("select * from playbook_retract(?, 'docs', ?)", [f"{WORDS} c{number}", f"d{number}"])
+        session.run("select * from playbook_retract(?, 'docs', ?)", [asked(number), f"d{number}"])
     for words in ("alpha beta", "alpha beta gamma"):
         session.run("select * from playbook_record(?, 'docs', 'd3', 1.0)", [words])
     assert session.run(check).rows() == [{"status": "switched_on", "harm": False}]

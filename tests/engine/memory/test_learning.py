@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.collections import Collection, collections, of_sentences, staffing
+from bench.collection import Collection
+from bench.collections import collections
+from bench.cranfield import of_sentences
 from bench.discoveries import lifts
 from bench.discoveries import line as line_of
-from bench.learning import CRANFIELD, RUNS, Measured, line, measure, prepared
+from bench.learning import CRANFIELD, RUNS, Measured, Outcomes, line, measure, prepared
+from bench.staffing import staffing
 
-BY_NAME = {run.name: run for run in RUNS}
+SHUFFLES = [Outcomes(f"shuffled by {seed}", shuffled=True, seed=seed) for seed in (2, 3)]
+BY_NAME = {run.name: run for run in [*RUNS, *SHUFFLES]}
+EVERY = [run.name for run in RUNS]
 CURVE = ("10 % of them", "25 % of them", "50 % of them", "right")
 NOISE = 0.02  # what a curve may fall by from one point to the next: these sets are small
 pytestmark = [
@@ -52,7 +57,7 @@ def test_a_discovery_stands_first_when_the_same_is_asked_again_and_mostly_in_oth
     print(f"\n{line_of(found)}")
     assert found.questions >= 200
     assert found.share >= 0.9
-    assert found.paraphrase_share >= 0.6
+    assert found.paraphrase_share >= 0.75
     assert found.worse <= found.better / 4
     assert found.elsewhere == 0
 
@@ -65,13 +70,13 @@ def every() -> dict[str, Collection]:
 
 @pytest.mark.slow
 def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
-    found = measured(every["paraphrases"], tmp_path, *BY_NAME)
+    found = measured(every["paraphrases"], tmp_path, *EVERY)
     no_harm(found)
     right = found.related["right"]
-    assert right.ndcg_gain >= 0.08
-    assert right.mrr_gain >= 0.10
-    assert found.related["10 % flipped"].ndcg_gain >= 0.04
-    assert found.related["20 % flipped"].ndcg_gain >= 0.01
+    assert right.ndcg_gain >= 0.12
+    assert right.mrr_gain >= 0.15
+    assert found.related["10 % flipped"].ndcg_gain >= 0.06
+    assert found.related["20 % flipped"].ndcg_gain >= 0.02
     assert found.unrelated["right"].ndcg_gain >= -0.003
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert gains == sorted(gains)
@@ -81,14 +86,37 @@ def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
 def test_staffing(tmp_path: Path) -> None:
     found = measured(staffing(1200), tmp_path, *BY_NAME)
     assert found.undone
+    assert found.related["right"].ndcg_gain >= 0.10
+    assert found.related["right"].mrr_gain >= 0.10
+    assert found.related["10 % flipped"].ndcg_gain >= 0.08
+    assert found.related["20 % flipped"].ndcg_gain >= 0.04
+    assert found.unrelated["right"].ndcg_gain >= 0
+    shuffled = [change for name, change in found.related.items() if name.startswith("shuffled")]
+    assert len(shuffled) == 3
+    assert abs(sum(change.ndcg_gain for change in shuffled)) / 3 <= 0.01
+    assert abs(sum(change.mrr_gain for change in shuffled)) / 3 <= 0.01
+    gains = [found.related[name].ndcg_gain for name in CURVE]
+    assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
+
+
+@pytest.mark.slow
+def test_claims(every: dict[str, Collection], tmp_path: Path) -> None:
+    found = measured(every["claims"], tmp_path, *EVERY)
+    assert found.undone
     assert found.related["right"].ndcg_gain >= 0.08
     assert found.related["right"].mrr_gain >= 0.10
-    assert found.related["10 % flipped"].ndcg_gain >= 0.06
-    assert found.related["20 % flipped"].ndcg_gain >= 0.02
-    assert found.unrelated["right"].ndcg_gain >= 0
+    assert found.related["10 % flipped"].ndcg_gain >= 0.04
+    assert found.related["20 % flipped"].ndcg_gain >= 0
     assert abs(found.related["shuffled"].ndcg_gain) <= 0.01
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
+
+
+@pytest.mark.slow
+def test_what_very_many_ask_is_learned_though_it_makes_a_crowd(every: dict[str, Collection], tmp_path: Path) -> None:
+    found = measured(every["popular"], tmp_path, "right", "20 % flipped", "shuffled", "10 % of them")
+    no_harm(found)
+    assert min(found.related[name].ndcg_gain for name in ("right", "20 % flipped", "10 % of them")) >= 0.25
 
 
 @pytest.mark.slow

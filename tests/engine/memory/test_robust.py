@@ -16,7 +16,7 @@ from engine.memory.evidence import Evidence
 from engine.memory.fit import Fit, Sample, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
-from engine.memory.robust import ANCHOR, moved, weigh
+from engine.memory.robust import log_odds_of, moved, place_of, weigh
 from engine.memory.words import Overlap
 from engine.search.fusion import Key
 
@@ -51,10 +51,18 @@ def test_what_moves_stays_within_bounds_and_in_order(added: list[float]) -> None
     after = moved(scores, changes)
     best = max(scores.values())
     assert all(0 < score <= 2 * best and math.isfinite(score) for score in after.values())
-    places = {key: rank * math.exp(-changes[key] / ANCHOR) for rank, key in enumerate(scores, 1)}
-    by_place = sorted(scores, key=lambda key: places[key])
+    odds = {key: log_odds_of(rank) + changes[key] for rank, key in enumerate(scores, 1)}
+    by_place = sorted(scores, key=lambda key: -odds[key])
     for one, other in pairwise(by_place):
         assert after[one] >= after[other] * (1 - 3e-9)
+
+
+@given(st.floats(0.001, 1e6))
+def test_a_place_has_log_odds_and_they_a_place(place: float) -> None:
+    odds = log_odds_of(place)
+    assert place_of(odds) == pytest.approx(place)
+    assert log_odds_of(place * 2) < odds
+    assert (odds > 0) == (place < 1)
 
 
 def test_only_what_is_judged_moves() -> None:
@@ -137,7 +145,7 @@ def sample(
     of, by, cosines = pairs or (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     same = np.zeros(len(scores))
     told = np.ones(len(scores)) if shown is None else shown
-    return Sample(scores, ranks, Overlap(same, same), same, told, of, by, cosines)
+    return Sample(scores, ranks, Overlap(same, same), same, same, told, of, by, cosines)
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])
