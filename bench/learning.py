@@ -38,11 +38,11 @@ class Outcomes:
     flipped: float = 0.0
     share: float = 1.0
     shuffled: bool = False
-    seed: int = 1
+    draws: int = 3  # of which the mean is taken
 
 
 RUNS = (
-    Outcomes("right"),
+    Outcomes("right", draws=1),
     Outcomes("10 % flipped", flipped=0.1),
     Outcomes("20 % flipped", flipped=0.2),
     Outcomes("50 % flipped", flipped=0.5),
@@ -62,7 +62,7 @@ class Change:
     ndcg_gain: float
     mrr: float
     mrr_gain: float
-    hurt: int
+    hurt: float
 
 
 def ndcg(found: Sequence[str], relevance: dict[str, int]) -> float:
@@ -90,6 +90,12 @@ def change(questions: Sequence[Question], before: Found, after: Found) -> Change
     return Change(len(rows), float(off.mean()), gains[0], float(mrr_off.mean()), gains[1], int((on < off - 1e-9).sum()))
 
 
+def mean(changes: Sequence[Change]) -> Change:
+    """The mean of the same questions' changes in several draws."""
+    rows = np.array([list(vars(one).values()) for one in changes]).mean(axis=0).tolist()
+    return Change(int(rows[0]), *rows[1:])
+
+
 def search(session: Session, corpus: str, questions: Sequence[Question], mode: str, k: int = SHOWN) -> Found:
     """The answers to questions: ids and scores, best first."""
     table = pa.table({"n": range(len(questions)), "text": [question.text for question in questions]})
@@ -100,9 +106,9 @@ def search(session: Session, corpus: str, questions: Sequence[Question], mode: s
     return found
 
 
-def judged(collection: Collection, shown: Found, how: Outcomes) -> list[dict[str, object]]:
+def judged(collection: Collection, shown: Found, how: Outcomes, draw: int) -> list[dict[str, object]]:
     """The judgements of what was shown for the recorded questions; no other answer gets one."""
-    chance = np.random.default_rng(how.seed)
+    chance = np.random.default_rng(draw)
     questions = collection.part("record")
     kept = sorted(chance.permutation(len(questions))[: round(len(questions) * how.share)].tolist())
     told = dict(zip(kept, chance.permutation(kept).tolist() if how.shuffled else kept, strict=True))
@@ -158,24 +164,34 @@ def measure(collection: Collection, part: str, mode: str, home: Path, runs: Sequ
     measured = Measured(collection, [], {}, {}, True)
     shown: Found = []
     for how in runs:
-        own = home.with_name("run")
-        shutil.copytree(home, own)
-        lake = open_lake(own)
-        session = lake.session()
-        if not measured.base:
-            measured.base = search(session, collection.corpus, asked, "off")
-            shown = search(session, collection.corpus, collection.part("record"), "off")
-        record(session, judged(collection, shown, how))
-        answers = search(session, collection.corpus, asked, mode)
-        for kind, into in ((True, measured.related), (False, measured.unrelated)):
-            chosen = kinds[kind]
-            pick = [[found[n] for n in chosen] for found in (measured.base, answers)]
-            into[how.name] = change([asked[n] for n in chosen], pick[0], pick[1])
-        if how is runs[0]:
-            measured.undone = undone(session, collection, asked, measured.base, mode)
+        changes: dict[bool, list[Change]] = {True: [], False: []}
+        for draw in range(1, how.draws + 1):
+            with _copied(home) as session:
+                if not measured.base:
+                    measured.base = search(session, collection.corpus, asked, "off")
+                    shown = search(session, collection.corpus, collection.part("record"), "off")
+                record(session, judged(collection, shown, how, draw))
+                answers = search(session, collection.corpus, asked, mode)
+                for kind, chosen in kinds.items():
+                    before, after = ([found[n] for n in chosen] for found in (measured.base, answers))
+                    changes[kind].append(change([asked[n] for n in chosen], before, after))
+                if how is runs[0] and draw == 1:
+                    measured.undone = undone(session, collection, asked, measured.base, mode)
+        measured.related[how.name], measured.unrelated[how.name] = mean(changes[True]), mean(changes[False])
+    return measured
+
+
+@contextmanager
+def _copied(home: Path) -> Iterator[Session]:
+    """A session in a copy of a home, which is gone afterwards."""
+    own = home.with_name("run")
+    shutil.copytree(home, own)
+    lake = open_lake(own)
+    try:
+        yield lake.session()
+    finally:
         lake.close()
         shutil.rmtree(own)
-    return measured
 
 
 def undone(session: Session, collection: Collection, asked: list[Question], base: Found, mode: str) -> bool:
@@ -193,8 +209,8 @@ def line(one: Measured) -> str:
         other = one.unrelated[name]
         lines.append(
             f"  {name:14} related {related.questions:4} nDCG {related.ndcg:.4f} {related.ndcg_gain:+.4f}  "
-            f"MRR {related.mrr:.4f} {related.mrr_gain:+.4f}  hurt {related.hurt:3}   "
-            f"unrelated {other.questions:4} {other.ndcg_gain:+.4f} hurt {other.hurt}"
+            f"MRR {related.mrr:.4f} {related.mrr_gain:+.4f}  hurt {related.hurt:4.1f}   "
+            f"unrelated {other.questions:4} {other.ndcg_gain:+.4f} hurt {other.hurt:.1f}"
         )
     return "\n".join(lines)
 

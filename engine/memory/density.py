@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.memory.questions import Questions, Vector
 from engine.search.vectors import exact
 
+LEAST_COSINE = 0.35  # from which on a recorded question is a neighbour
 REFERENCES = 1024
 FIRST, LAST = 8, 32  # neighbours, from 0, whose mean is what is usual
 CROWDED = 0.55  # the cosine of those that are lacking where few questions are recorded: caution until more is known
@@ -27,10 +28,9 @@ Floats = NDArray[np.float64]
 class Density:
     """What is usual around questions, among those of one model. Not safe for threads by itself."""
 
-    def __init__(self, questions: Questions, least: float) -> None:
-        """`least`: the cosine of what is no neighbour at all."""
+    def __init__(self, questions: Questions) -> None:
+        """Among `questions`, which may change: see `touched`."""
         self._questions = questions
-        self._least = least
         self._places: dict[str, int] = {}  # of the references among themselves, by their texts
         self._vectors: Vector | None = None  # of the references; None: they are to be found anew
         self._last = b""  # the greatest digest of a reference
@@ -55,16 +55,16 @@ class Density:
         """
         references = self._found()
         if not len(references):
-            return np.full(len(vectors), CROWDED - self._least)
+            return np.full(len(vectors), CROWDED - LEAST_COSINE)
         cosines = exact.similarities(references, vectors).astype(np.float64).round(DECIMALS)
         for row, text in enumerate(texts):
             if text in self._places:
-                cosines[row, self._places[text]] = self._least
+                cosines[row, self._places[text]] = LEAST_COSINE
         if cosines.shape[1] > LAST:
             cosines = -np.partition(-cosines, LAST - 1, axis=1)[:, :LAST]
         farther = -np.sort(-cosines, axis=1)[:, FIRST:]
         lacking = LAST - FIRST - farther.shape[1]
-        more = np.maximum(farther - self._least, 0.0).sum(axis=1) + lacking * (CROWDED - self._least)
+        more = np.maximum(farther - LEAST_COSINE, 0.0).sum(axis=1) + lacking * (CROWDED - LEAST_COSINE)
         usual: Floats = (more / (LAST - FIRST)).round(DECIMALS)
         return usual
 

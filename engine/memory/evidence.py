@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.memory.density import Density
+from engine.memory.density import LEAST_COSINE, Density
 from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
 from engine.memory.playbook import Near, Playbook, same_role
@@ -21,7 +21,6 @@ from engine.memory.words import Overlap, Rows, Vocabulary, Words, difference, ov
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 
-LEAST_COSINE = 0.35
 NEAREST = 32  # recorded questions that count for one that is asked
 JUDGEMENTS = 4000  # of one corpus that a fit looks at
 A_DOCUMENT = 64  # of one document that a fit looks at
@@ -58,7 +57,7 @@ class Evidence:
     def __init__(self) -> None:
         """None yet."""
         self.questions = Questions()
-        self._density = Density(self.questions, LEAST_COSINE)
+        self._density = Density(self.questions)
         self._words: dict[str, Words] = {}  # by question
         self._vocabulary = Vocabulary()
         self._documents = Documents()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.memory.density import LEAST_COSINE
 from engine.memory.words import Overlap, difference
 
 Floats = NDArray[np.float64]
@@ -74,10 +75,15 @@ class Fit:
         alike: Floats = pairs.cosines - self.density * pairs.usual - np.maximum(explained, 0.0)
         return alike
 
-    def above_ground(self, relatedness: Floats) -> Floats:
-        """Relatedness beyond that of unlike questions, 0 … 1: only this moves a ranking."""
-        above: Floats = np.maximum(0.0, (relatedness - self.ground) / (1 - self.ground))
-        return above
+    def beyond_usual(self, pairs: "Pairs", leanings: Floats) -> Floats:
+        """Relatedness beyond that of any neighbour of the question asked, 0 … 1: only this moves a ranking.
+
+        A document that all questions find right, or wrong, is not so for the need of one.
+        """
+        related = self.relatedness(self.likeness(pairs, leanings))
+        usual = self.relatedness(LEAST_COSINE + (1 - self.density) * pairs.usual)
+        beyond: Floats = np.maximum(0.0, (related - usual) / (1 - usual))
+        return beyond
 
     def sureness(self) -> float:
         """What one judgement of 1 says for its document: ln((1 − error) / error)."""
@@ -234,7 +240,7 @@ def _posterior(fit: Fit, sample: Sample, before: Floats) -> float:
 def _leave_one_out(fit: Fit, sample: Sample) -> Floats:
     """For each judgement the log odds that the other judgements of its document give."""
     leanings = 2 * sample.scores - 1
-    related = fit.above_ground(fit.relatedness(fit.likeness(sample.pairs, leanings[sample.by])))
+    related = fit.beyond_usual(sample.pairs, leanings[sample.by])
     strength = _strength(fit.sureness() * leanings)[sample.by]
     given = _gain(related, strength, _share(sample, fit.error))
     together: Floats = np.bincount(sample.of, given, len(sample.scores)).astype(np.float64)

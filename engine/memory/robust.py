@@ -100,7 +100,7 @@ def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
     distances = np.array([one.distance for one in judged])
     words, meaning, usual = np.array([(one.words, one.meaning, one.usual) for one in judged]).T
     pairs = Pairs(1 - distances, words, meaning, usual)
-    related = fit.above_ground(fit.relatedness(fit.likeness(pairs, leanings)))
+    related = fit.beyond_usual(pairs, leanings)
     least = np.where(leanings > 0, FOR, AGAINST)
     believed = np.clip((related - least) / (1 - least), 0.0, 1.0)
     own = distances <= SAME

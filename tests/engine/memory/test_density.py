@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from engine.memory import density
-from engine.memory.density import CROWDED, FIRST, LAST, Density
+from engine.memory.density import CROWDED, FIRST, LAST, LEAST_COSINE, Density
 from engine.memory.fit import Fit, Pairs
 from engine.memory.questions import Questions, Vector
-
-LEAST = 0.35
 
 
 def near(middle: Vector, count: int, spread: float, chance: np.random.Generator) -> Vector:
@@ -24,7 +22,7 @@ def of(rows: Vector) -> tuple[Questions, Density]:
     questions = Questions()
     for at, row in enumerate(rows):
         questions.add(f"q{at}", row)
-    return questions, Density(questions, LEAST)
+    return questions, Density(questions)
 
 
 def unit(dimension: int, chance: np.random.Generator) -> Vector:
@@ -39,7 +37,7 @@ def test_it_is_the_mean_cosine_of_the_farther_neighbours() -> None:
     _, known = of(rows)
     cosines = -np.sort(-(rows @ middle))[FIRST:LAST]
     (usual,) = known.usual(middle[None], [None])
-    assert usual == pytest.approx(float(np.maximum(cosines - LEAST, 0).mean()), abs=1e-5)
+    assert usual == pytest.approx(float(np.maximum(cosines - LEAST_COSINE, 0).mean()), abs=1e-5)
 
 
 def test_where_many_are_near_the_same_cosine_says_less() -> None:
@@ -57,7 +55,7 @@ def test_few_questions_are_held_for_a_crowd() -> None:
     chance = np.random.default_rng(3)
     for count in (0, 1, FIRST):
         _, known = of(near(unit(64, chance), count, 0.5, chance))
-        assert known.usual(unit(64, chance)[None], [None]).tolist() == [pytest.approx(CROWDED - LEAST)]
+        assert known.usual(unit(64, chance)[None], [None]).tolist() == [pytest.approx(CROWDED - LEAST_COSINE)]
 
 
 def test_a_question_is_no_neighbour_of_itself() -> None:
@@ -76,7 +74,7 @@ def test_it_depends_on_what_is_recorded_not_on_how_it_came_to_be() -> None:
         _, first = of(rows)
         expected = first.usual(asked, [None] * 9).tolist()
         questions = Questions()
-        second = Density(questions, LEAST)
+        second = Density(questions)
         changed = []
         for at in range(299, -1, -1):
             questions.add(f"q{at}", rows[at])

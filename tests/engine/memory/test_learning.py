@@ -13,12 +13,10 @@ from bench.collections import collections
 from bench.cranfield import of_sentences
 from bench.discoveries import lifts
 from bench.discoveries import line as line_of
-from bench.learning import CRANFIELD, RUNS, Measured, Outcomes, line, measure, prepared
+from bench.learning import CRANFIELD, RUNS, Measured, line, measure, prepared
 from bench.staffing import staffing
 
-SHUFFLES = [Outcomes(f"shuffled by {seed}", shuffled=True, seed=seed) for seed in (2, 3)]
-BY_NAME = {run.name: run for run in [*RUNS, *SHUFFLES]}
-EVERY = [run.name for run in RUNS]
+BY_NAME = {run.name: run for run in RUNS}
 CURVE = ("10 % of them", "25 % of them", "50 % of them", "right")
 NOISE = 0.02  # what a curve may fall by from one point to the next: these sets are small
 pytestmark = [
@@ -38,7 +36,7 @@ def no_harm(found: Measured) -> None:
     assert found.undone
     assert all(change.ndcg_gain >= -0.01 for change in found.unrelated.values())
     assert all(change.ndcg_gain >= -0.01 and change.mrr_gain >= -0.01 for change in found.related.values())
-    assert abs(found.related["shuffled"].ndcg_gain) <= 0.01
+    assert abs(found.related["shuffled"].ndcg_gain) <= 0.007
 
 
 def test_related_questions_gain_and_others_lose_nothing(tmp_path: Path) -> None:
@@ -70,7 +68,7 @@ def every() -> dict[str, Collection]:
 
 @pytest.mark.slow
 def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
-    found = measured(every["paraphrases"], tmp_path, *EVERY)
+    found = measured(every["paraphrases"], tmp_path, *BY_NAME)
     no_harm(found)
     right = found.related["right"]
     assert right.ndcg_gain >= 0.12
@@ -91,23 +89,21 @@ def test_staffing(tmp_path: Path) -> None:
     assert found.related["10 % flipped"].ndcg_gain >= 0.08
     assert found.related["20 % flipped"].ndcg_gain >= 0.04
     assert found.unrelated["right"].ndcg_gain >= 0
-    shuffled = [change for name, change in found.related.items() if name.startswith("shuffled")]
-    assert len(shuffled) == 3
-    assert abs(sum(change.ndcg_gain for change in shuffled)) / 3 <= 0.01
-    assert abs(sum(change.mrr_gain for change in shuffled)) / 3 <= 0.01
+    assert abs(found.related["shuffled"].ndcg_gain) <= 0.007
+    assert abs(found.related["shuffled"].mrr_gain) <= 0.007
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
 
 
 @pytest.mark.slow
 def test_claims(every: dict[str, Collection], tmp_path: Path) -> None:
-    found = measured(every["claims"], tmp_path, *EVERY)
+    found = measured(every["claims"], tmp_path, *BY_NAME)
     assert found.undone
     assert found.related["right"].ndcg_gain >= 0.08
     assert found.related["right"].mrr_gain >= 0.10
     assert found.related["10 % flipped"].ndcg_gain >= 0.04
     assert found.related["20 % flipped"].ndcg_gain >= 0
-    assert abs(found.related["shuffled"].ndcg_gain) <= 0.01
+    assert abs(found.related["shuffled"].ndcg_gain) <= 0.007
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.memory import fit as fitting
 from engine.memory import questions
 from engine.memory.evidence import Evidence
-from engine.memory.fit import Fit, Sample, fit, gain
+from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
 from engine.memory.robust import log_odds_of, moved, place_of, weigh
@@ -114,6 +115,36 @@ def test_far_questions_say_nothing_however_many() -> None:
 def test_judgements_that_err_half_the_time_move_nothing() -> None:
     weighed = weigh([Near(outcome("q", "d"), 0.0)], {"c": Fit(error=0.495)})
     assert abs(weighed[Key("c", "d")].added if weighed else 0.0) < 0.05
+
+
+def pairs(cosine: float, words: float = 0.0, usual: float = 0.0) -> Pairs:
+    one, none = np.ones(1), np.zeros(1)
+    return Pairs(cosine * one, words * one, none, usual * one)
+
+
+@given(st.floats(0.35, 1), st.floats(0, 0.6), st.floats(0, 1))
+def test_what_usual_neighbours_say_as_well_does_not_count(cosine: float, usual: float, density: float) -> None:
+    everything = Fit(middle=0.3, width=0.08, ceiling=0.9, density=density)
+    neighbour = pairs(0.35 + usual, usual=usual)
+    assert everything.beyond_usual(neighbour, np.ones(1)) == pytest.approx(0)
+    assert 0 <= everything.beyond_usual(pairs(cosine, usual=usual), np.ones(1))[0] <= 1
+
+
+@given(st.floats(0.35, 1), st.floats(-2, 2), st.sampled_from([-1.0, 1.0]))
+def test_a_difference_brings_no_question_nearer(cosine: float, words: float, leaning: float) -> None:
+    there = Fit().likeness(pairs(cosine, words), np.array([leaning]))[0]
+    assert there <= cosine
+    assert there < cosine or words * leaning < 1e-6
+
+
+@pytest.mark.parametrize("flipped", [0.0, 0.1, 0.3])
+def test_of_two_hills_the_fit_stands_on_the_higher_one(flipped: float) -> None:
+    told = judged(random.Random(7), flipped)
+    before, _ = _prior(told)
+    together = _posterior(fit(told), told, before)
+    for start in STARTS:
+        with patch.object(fitting, "STARTS", (start,)):
+            assert _posterior(fit(told), told, before) <= together + 1e-9
 
 
 def judged(chance: random.Random, flipped: float, questions: int = 150) -> Sample:
