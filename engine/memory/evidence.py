@@ -113,12 +113,21 @@ class Evidence:
         """How many judgements say that a document was wrong."""
         return sum(one.score < 0.5 for one in self._judged.get(key, {}).values())
 
-    def near(self, question: Vector, role: str | None, wanted: Iterable[Key], without: str | None = None) -> list[Near]:
-        """The judgements of `wanted` documents for questions near to one (float32, unit length), of a fitting role.
+    def nearest(self, question: Vector, without: str | None = None) -> list[tuple[str, float]]:
+        """The recorded questions nearest to one (float32, unit length), with their cosines, nearest first.
 
         `without`: a recorded question to leave out, as if it had never been asked.
         """
-        near = [one for one in self.questions.near(question, LEAST_COSINE, NEAREST) if one[0] != without]
+        return [one for one in self.questions.near(question, LEAST_COSINE, NEAREST) if one[0] != without]
+
+    def usual(self, asked: Asked) -> float:
+        """How near recorded questions usually are to one, as `density.usual` has it."""
+        return float(self._density.usual(asked.vector[None], [asked.text])[0])
+
+    def judgements(
+        self, near: Sequence[tuple[str, float]], usual: float, role: str | None, wanted: Iterable[Key]
+    ) -> list[Near]:
+        """What was judged of `wanted` documents for recorded questions (with their cosines), in a role that fits."""
         if not near:
             return []
         is_wanted = np.zeros(len(self._numbers) + len(self._free), np.bool_)
@@ -130,7 +139,7 @@ class Evidence:
         asked = np.searchsorted(ends, hits, side="right")
         places = hits - ends[asked]  # from the end of the answers to its question
         found = (
-            Near(answers[at].playbooks[place], 1 - near[at][1])
+            Near(answers[at].playbooks[place], 1 - near[at][1], usual=usual)
             for at, place in zip(asked.tolist(), places.tolist(), strict=True)
         )
         return [one for one in found if same_role(one.playbook.role, role)]
@@ -146,14 +155,13 @@ class Evidence:
     def compared(self, near: Sequence[Near], asked: Asked, generations: Iterable[Generation]) -> list[Near]:
         """The judgements, each with how much better its document suits the recorded question than the one asked."""
         found: list[Near] = []
-        usual = float(self._density.usual(asked.vector[None], [asked.text])[0])
         for generation in generations:
             some = [one for one in near if one.playbook.corpus == generation.corpus]
             if some:
-                found += self._compared(some, asked, generation, usual)
+                found += self._compared(some, asked, generation)
         return found
 
-    def _compared(self, near: Sequence[Near], asked: Asked, generation: Generation, usual: float) -> list[Near]:
+    def _compared(self, near: Sequence[Near], asked: Asked, generation: Generation) -> list[Near]:
         texts = list(dict.fromkeys(one.playbook.query for one in near))
         ids = list(dict.fromkeys(one.playbook.id for one in near))
         numbers = {text: at for at, text in enumerate(texts)}, {id: at for at, id in enumerate(ids)}
@@ -172,13 +180,15 @@ class Evidence:
             one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
             more_words = difference(one, other)
         better = zip(near, more_words.tolist(), nearer.tolist(), strict=True)
-        return [Near(one.playbook, one.distance, words, meaning, usual) for one, words, meaning in better]
+        return [one._replace(words=by_words, meaning=by_meaning) for one, by_words, by_meaning in better]
 
     def fits(self, generations: Iterable[Generation]) -> dict[str, Fit]:
-        """The fit of each corpus, made anew where the outcomes or the documents are others than before."""
+        """The fit of each corpus with outcomes, made anew where these or the documents are others than before."""
         made = {}
         for generation in generations:
             corpus = generation.corpus
+            if not self._order.get(corpus):
+                continue
             if self._fresh.get(corpus) != generation.name:
                 chosen = self._chosen(corpus)
                 judged = [(one, sorted(self._asked[one.query])) for one in chosen]

@@ -18,6 +18,7 @@ from engine.memory.fit import Fit
 from engine.memory.playbook import BOOST_DISTANCE, NEAREST, Near, Playbook, playbook_id, same_role
 from engine.memory.policy import SAYS_NOTHING, UNDECIDED, Policy
 from engine.memory.questions import Vector
+from engine.memory.robust import telling
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 
@@ -132,15 +133,15 @@ class Playbooks:
             if not self._loaded() or not generations:
                 return Memory([], {})
             evidence = self._evidence.get(generations[0].manifest.model_sha256)
-            near = evidence.near(asked.vector, role, wanted, without) if evidence else []
+            questions = evidence.nearest(asked.vector, without) if evidence else []
+            if evidence is None or not questions:
+                return Memory([], {})
+            fits, usual = evidence.fits(generations), evidence.usual(asked)
+            near = evidence.judgements(telling(questions, usual, fits.values()), usual, role, wanted)
             if self._policy.excludes:
                 near = [one for one in near if self._policy.applies(one.playbook)]
-            if evidence is None or not near:
-                return Memory([], {})
-            corpora = {one.playbook.corpus for one in near}
             near = evidence.compared(near, asked, generations)
-            near = self._policy.faded(near, evidence.failures, UNDECIDED)
-            return Memory(near, evidence.fits(one for one in generations if one.corpus in corpora))
+            return Memory(self._policy.faded(near, evidence.failures, UNDECIDED), fits)
 
     def _failures(self, model: str) -> Callable[[Key], int]:
         evidence = self._evidence.get(model)

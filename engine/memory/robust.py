@@ -7,7 +7,7 @@ Nothing is brought in that the search had not found, and where nothing is added 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -88,6 +88,20 @@ def weigh(near: Sequence[Near], fits: Mapping[str, Fit]) -> dict[Key, Weighed]:
             speaking = [voice for voice in heard if voice.log_odds * added > 0]
             weighed[key] = Weighed(added, tuple(sorted(speaking, key=lambda voice: -abs(voice.log_odds))))
     return weighed
+
+
+def telling(questions: Sequence[tuple[str, float]], usual: float, fits: Iterable[Fit]) -> list[tuple[str, float]]:
+    """Those of some recorded questions, given with their cosines, whose judgements may count by one of the fits.
+
+    That what their difference explains is taken off makes them count less, never more.
+    """
+    cosines = 1 - (1 - np.array([cosine for _, cosine in questions]))  # as `said_by` has them
+    none = np.zeros(len(cosines))
+    pairs = Pairs(cosines, none, none, none + usual)
+    may = 1 - cosines <= SAME
+    for fit in fits:
+        may |= fit.beyond_usual(pairs, none) > min(FOR, AGAINST)
+    return [one for one, counts in zip(questions, may.tolist(), strict=True) if counts]
 
 
 def said_by(judged: Sequence[Near], fit: Fit) -> Floats:

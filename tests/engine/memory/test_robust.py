@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.memory import fit as fitting
 from engine.memory import questions
-from engine.memory.evidence import Evidence
+from engine.memory.evidence import Asked, Evidence
 from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
@@ -208,7 +208,9 @@ def test_memory_is_what_is_recorded_not_how_it_came_to_be() -> None:
     second.remove(extra)
     wanted = {one.key for one in outcomes}
     for query in vectors:
-        near = [sorted((one.distance, one.playbook.playbook_id) for one in evidence.near(vectors[query], None, wanted))
+        near = [sorted((one.distance, one.usual, one.playbook.playbook_id)
+                       for one in evidence.judgements(evidence.nearest(vectors[query]),
+                                                      evidence.usual(Asked(vectors[query], query)), None, wanted))
                 for evidence in (first, second)]  # fmt: skip
         assert near[0] == near[1]
     assert first._chosen("c") == second._chosen("c")
