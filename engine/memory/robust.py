@@ -22,7 +22,8 @@ ANCHOR = 2.0  # β: the greater, the less an outcome moves
 KNEE, BEHIND = 2.0, 0.85  # behind this place log odds fall by so much of β
 FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outweighs what near ones say of others
 SAME = 1e-4  # distance up to which a recorded question is the one that is asked
-FOR, AGAINST = 0.8, 0.4  # relatedness of questions up to which a judgement counts nothing: harm weighs more than help
+FOR, AGAINST = 6.0, 2.0  # a judgement counts as this power of the relatedness of the questions: harm outweighs help
+UNRELATED = 0.1  # relatedness below which it counts nothing
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
 
@@ -100,23 +101,22 @@ def telling(questions: Sequence[tuple[str, float]], usual: float, fits: Iterable
     pairs = Pairs(cosines, none, none, none + usual)
     may = 1 - cosines <= SAME
     for fit in fits:
-        may |= fit.beyond_usual(pairs, none) > min(FOR, AGAINST)
+        may |= fit.beyond_usual(pairs, none) >= UNRELATED
     return [one for one, counts in zip(questions, may.tolist(), strict=True) if counts]
 
 
 def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
     """The log odds that each judgement adds to its document: float64 [judged].
 
-    A judgement counts as far as its question is related to the one that is asked, beyond FOR or AGAINST. One of the
-    very question is related for certain.
+    A judgement counts as far as its question is related to the one that is asked. One of the very question is related
+    for certain.
     """
     leanings = np.array([2 * one.playbook.score - 1 for one in judged])
     distances = np.array([one.distance for one in judged])
     words, meaning, usual = np.array([(one.words, one.meaning, one.usual) for one in judged]).T
     pairs = Pairs(1 - distances, words, meaning, usual)
     related = fit.beyond_usual(pairs, leanings)
-    least = np.where(leanings > 0, FOR, AGAINST)
-    believed = np.clip((related - least) / (1 - least), 0.0, 1.0)
+    believed = np.where(related < UNRELATED, 0.0, related ** np.where(leanings > 0, FOR, AGAINST))
     own = distances <= SAME
     believed[own] = 1.0
     said = gain(believed, fit.sureness() * leanings, fit.share)
