@@ -6,14 +6,13 @@ neighbourhood: Zelnik-Manor, Perona 2004; between languages: Conneau et al. 2018
 1,024 recorded questions, those of least digest: this costs the same with many, and few changes touch it.
 """
 
-import hashlib
 from collections.abc import Sequence
 from heapq import nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.memory.questions import Questions, Vector
+from engine.memory.questions import Questions, Vector, digest
 from engine.search.vectors import exact
 
 LEAST_COSINE = 0.35  # from which on a recorded question is a neighbour
@@ -37,7 +36,7 @@ class Density:
 
     def touched(self, text: str) -> bool:
         """Whether a question that came or goes changes what is usual: then the references are found anew."""
-        if self._vectors is not None and len(self._places) == REFERENCES and _digest(text) > self._last:
+        if self._vectors is not None and len(self._places) == REFERENCES and digest(text) > self._last:
             return False
         self._vectors = None
         return True
@@ -70,13 +69,9 @@ class Density:
 
     def _found(self) -> Vector:
         if self._vectors is None:
-            chosen = nsmallest(REFERENCES, ((_digest(text), text) for text in self._questions))
+            chosen = nsmallest(REFERENCES, ((digest(text), text) for text in self._questions))
             self._places = {text: at for at, (_, text) in enumerate(chosen)}
             self._last = chosen[-1][0] if chosen else b""
             held = [self._questions.vector(text) for text in self._places]
             self._vectors = np.stack(held) if held else np.empty((0, 0), np.float32)
         return self._vectors
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -114,7 +114,7 @@ class Questions:
     def remove(self, text: str) -> None:
         """Forget a question that is there."""
         slot = self._slots.pop(text)
-        if len(self) <= MANY or _digest(text) <= self._last_pivot:
+        if len(self) <= MANY or digest(text) <= self._last_pivot:
             self._scatter()
         elif len(self._cell):
             self._cell[slot] = NO_CELL
@@ -125,7 +125,7 @@ class Questions:
 
     def _place(self, text: str, slot: int) -> None:
         if len(self._cell):
-            if _digest(text) < self._last_pivot:
+            if digest(text) < self._last_pivot:
                 self._scatter()  # it is a pivot itself
             else:
                 self._cell[slot] = self._nearest_pivot(self._vectors[slot : slot + 1])[0]
@@ -139,8 +139,8 @@ class Questions:
         return nearest
 
     def _partition(self) -> None:
-        chosen = sorted(self._slots, key=_digest)[:PIVOTS]
-        self._last_pivot = _digest(chosen[-1])
+        chosen = sorted(self._slots, key=digest)[:PIVOTS]
+        self._last_pivot = digest(chosen[-1])
         self._pivots = self._vectors[[self._slots[text] for text in chosen]]
         self._cell = np.full(len(self._texts), NO_CELL, np.int16)
         slots = np.fromiter(self._slots.values(), np.int64, len(self))
@@ -191,5 +191,6 @@ def _signs(vector: Vector) -> NDArray[np.uint64]:
     return np.pad(bits, (0, lacking)).view(np.uint64) if lacking else bits.view(np.uint64)
 
 
-def _digest(text: str) -> bytes:
+def digest(text: str) -> bytes:
+    """The SHA-256 of a text: an order of questions that does not depend on how they came."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -114,7 +114,7 @@ def test_what_very_many_ask_is_learned_though_it_makes_a_crowd(every: dict[str, 
     found = measured(every["popular"], tmp_path, "right", "20 % flipped", "shuffled", "10 % of them")
     assert found.undone
     assert all(change.ndcg_gain >= -0.01 for change in found.unrelated.values())
-    assert min(found.related[name].ndcg_gain for name in ("right", "20 % flipped", "10 % of them")) >= 0.2
+    assert min(found.related[name].ndcg_gain for name in ("right", "20 % flipped", "10 % of them")) >= 0.25
     # Forty ways to ask show the same ten documents: that most are wrong is learned from shuffled outcomes, too.
     assert 0 <= found.related["shuffled"].ndcg_gain <= found.related["right"].ndcg_gain / 5
 
