@@ -85,6 +85,7 @@ class _Search:
             others = entries.at(~np.isin(entries.question, list(moved)))
             entries = joined([others, *(one.settled() for one in moved.values())])
         questions = len(self._questions[start : start + TOGETHER])
+        self._check()
         return columns.answers(self.scope, entries, questions, self._request, self._metadata, moved, self._collapse)
 
     def entries(self, start: int) -> Entries:
@@ -109,7 +110,8 @@ class _Search:
         questions = [self._questions[at] for at in asked.tolist()]
         if self._vectors is not None:
             vectors = self._vectors[asked]
-            dense = retrieval.by_vectors(self.scope, vectors, depth, How(request.exact, request.ef))
+            how = How(request.exact, request.ef)
+            dense = retrieval.by_vectors(self.scope, vectors, depth, how, self._check)
         words = [one if isinstance(one, str) and request.method != "vector" else None for one in questions]
         return rank_all(self.scope, dense, words, vectors, request, depth, self._check)
 

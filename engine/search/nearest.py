@@ -71,21 +71,21 @@ def nearest(
     without: Mask | None = None,
     *,
     filtered: bool = False,
-) -> list[Nearest]:
+) -> Iterator[Nearest]:
     """For each question the `depth` documents of greatest cosine among those of the mask (one bool a document).
 
     `indexed`: None compares everything. `without`: chunks that represent no document, one bool each; every document has
     others. `filtered`: the mask is what a caller asks for, so that the answer must be exact, see above. Never fewer
-    than `depth` while so many match.
+    than `depth` while so many match. The answers are made one by one, so that a caller can stop between them.
     """
     kept = _kept(segment, mask, without)
     if not kept.documents:
-        return [NONE] * len(questions)
+        return iter([NONE] * len(questions))
     if indexed is not None:
         width = _width(indexed, depth, kept.chunks / len(segment.document_of), filtered)
         if indexed.index.effort(width) < _effort(segment, kept, len(questions)):
-            return [_through(segment, indexed.index, one, width, depth, kept) for one in questions]
-    return list(_everything(segment, questions, depth, kept))
+            return (_through(segment, indexed.index, one, width, depth, kept) for one in questions)
+    return _everything(segment, questions, depth, kept)
 
 
 def _width(indexed: Indexed, depth: int, share: float, filtered: bool) -> float:

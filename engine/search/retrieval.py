@@ -112,16 +112,19 @@ def dense(scope: Scope, questions: Vectors, depth: int, how: How = DEFAULT) -> l
     return [Found(scope.numbering, lists.at(np.arange(*pair)).alone()) for pair in pairwise(ends.tolist())]
 
 
-def by_vectors(scope: Scope, questions: Vectors, depth: int, how: How = DEFAULT) -> Lists:
+def by_vectors(
+    scope: Scope, questions: Vectors, depth: int, how: How = DEFAULT, check: Callable[[], None] = lambda: None
+) -> Lists:
     """For each question (float32 [n, dimension]) the documents of the `depth` texts of greatest cosine, see `merged`.
 
-    A text that many documents have counts once; at most `depth` of them are found by it.
+    A text that many documents have counts once; at most `depth` of them are found by it. `check`, which may raise to
+    stop, is called between questions.
     """
     wanted = depth + len(scope.excluded)
     lists = []
     for generation, at, part in scope.parts():
         indexed = None if how.exact else generation.indexed(at, how.ef)
-        search = _Meaning(scope, part, indexed, questions, wanted)
+        search = _Meaning(scope, part, indexed, questions, wanted, check)
         lists.append(varied(search, len(questions), wanted, wanted))
     return merged(scope.numbering, lists, depth, scope.excluded)
 
@@ -135,13 +138,14 @@ class _Meaning:
     indexed: Indexed | None
     questions: Vectors
     first: int  # rows that are wanted first
+    check: Callable[[], None]
 
     def found(self, questions: Rows, wanted: int) -> tuple[Lists, Rows]:
         """The nearest documents, each by its nearest chunk."""
         if wanted == self.first:
             many = self._nearest(self.questions, wanted)
         else:
-            many = [self._nearest(self.questions[at : at + 1], wanted)[0] for at in questions.tolist()]
+            many = [one for at in questions.tolist() for one in self._nearest(self.questions[at : at + 1], wanted)]
         looked = np.array([len(one.chunks) for one in many], np.int64)
         chunks, scores = (np.concatenate([getattr(one, name) for one in many]) for name in ("chunks", "scores"))
         return self.part.lists(np.repeat(questions, looked), chunks, scores), looked
@@ -149,7 +153,11 @@ class _Meaning:
     def _nearest(self, questions: Vectors, depth: int) -> list[Nearest]:
         part = self.part
         known = part.segment, self.indexed, questions, depth, part.mask, part.common
-        return nearest(*known, filtered=self.scope.filtered)
+        many = []
+        for one in nearest(*known, filtered=self.scope.filtered):
+            self.check()
+            many.append(one)
+        return many
 
     def texts(self, lists: Lists) -> Marks:
         """Numbers, equal for rows of one question that say the same."""

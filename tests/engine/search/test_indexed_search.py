@@ -131,7 +131,7 @@ def test_a_filter_that_keeps_only_what_is_far_is_met(lake: Lake, share: float, m
     far = np.argsort(-scores, kind="stable")[-int(share * len(scores)) :]
     mask = np.zeros(len(scores), np.bool_)
     mask[far] = True
-    found = nearest.nearest(base, one.indexed(0), question, 10, mask)[0]
+    found = next(nearest.nearest(base, one.indexed(0), question, 10, mask))
     assert len(found.documents) == 10
     assert np.array_equal(found.scores, np.sort(scores[far])[::-1][:10])
 
@@ -147,7 +147,7 @@ def test_the_index_is_used(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     through_the_index(monkeypatch)
     monkeypatch.setattr(nearest, "_everything", compared)
     question = lake.models.embedder().embed(["forklift night"])
-    assert len(nearest.nearest(base, one.indexed(0), question, 10, one.alive[0])[0].documents) == 10
+    assert len(next(nearest.nearest(base, one.indexed(0), question, 10, one.alive[0])).documents) == 10
 
 
 def test_a_batch_answers_as_its_questions_do_one_by_one(lake: Lake) -> None:
