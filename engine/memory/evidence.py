@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.memory.belonging import LOOKED_AT, SMALLEST, USUAL, belonging
 from engine.memory.density import LEAST_COSINE, Density
 from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
@@ -229,7 +230,20 @@ class Evidence:
             of=of.astype(np.int64),
             by=by.astype(np.int64),
             cosines=cosines,
+            belonging=self._belonging(chosen, generation),
         )
+
+    def _belonging(self, chosen: list[Playbook], generation: Generation) -> float:
+        """How far what was judged wrong belongs to its questions; in a small corpus as far as is usual."""
+        wrong = [one for one in chosen if one.score < 0.5][:LOOKED_AT]
+        documents, there = first_vectors(generation, [one.id for one in wrong])
+        if not there.any() or generation.manifest.documents < SMALLEST:
+            return USUAL
+        questions, references = (
+            np.stack([self.questions.vector(text) for text in texts])
+            for texts in ([one.query for one in wrong], self._density.references[: 2 * LOOKED_AT])
+        )
+        return belonging(questions[there], documents[there], references)
 
     def _usual(self, questions: list[str]) -> dict[str, float]:
         """How near other recorded questions usually are to each."""

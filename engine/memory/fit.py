@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.memory import belonging
 from engine.memory.density import LEAST_COSINE
 from engine.memory.words import Overlap, difference
 
@@ -85,6 +86,11 @@ class Fit:
         beyond: Floats = np.maximum(0.0, (related - usual) / (1 - usual))
         return beyond
 
+    @property
+    def is_astray(self) -> bool:
+        """Whether judgements are not about the questions for which they are recorded: near ones tell nothing then."""
+        return self.ceiling == 0
+
     def sureness(self) -> float:
         """What one judgement of 1 says for its document: ln((1 − error) / error)."""
         return float(np.log((1 - self.error) / self.error))
@@ -121,6 +127,7 @@ class Sample:
     of: Rows
     by: Rows
     cosines: Floats  # of the questions of a pair
+    belonging: float = belonging.USUAL  # of what was judged wrong to its questions, see `belonging.belonging`
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -162,7 +169,8 @@ def fit(sample: Sample) -> Fit:
     before, error = _prior(sample)
     climbed = [_climbed(replace(start, error=max(error, USUAL_ERROR)), sample, before) for start in STARTS]
     found, _ = max(climbed, key=lambda one: one[1])
-    return replace(found, share=_share(sample, found.error))
+    found = replace(found, share=_share(sample, found.error))
+    return replace(found, ceiling=0.0, ground=0.0) if sample.belonging < belonging.LEAST else found
 
 
 def _climbed(found: Fit, sample: Sample, before: Floats) -> tuple[Fit, float]:

@@ -64,6 +64,7 @@ class Playbooks:
         self._matrices: dict[str, tuple[list[Playbook], Vector]] = {}  # by model, for the classic mode
         self._policy = Policy(lake.config.memory, lake.clock)
         self._of_model: dict[str, str] = {}  # by corpus, the model whose questions all its outcomes are known to have
+        self._astray: frozenset[str] = frozenset()  # corpora whose outcomes are about other questions than they say
 
     def _loaded(self) -> dict[str, Playbook]:
         if self._entries is None:
@@ -141,7 +142,20 @@ class Playbooks:
             if self._policy.excludes:
                 near = [one for one in near if self._policy.applies(one.playbook)]
             near = evidence.compared(near, asked, generations)
-            return Memory(self._policy.faded(near, evidence.failures, UNDECIDED), fits)
+            memory = Memory(self._policy.faded(near, evidence.failures, UNDECIDED), fits)
+        self._tell_astray(fits)
+        return memory
+
+    def _tell_astray(self, fits: dict[str, Fit]) -> None:
+        """Write into the journal which corpora have come to have outcomes that are astray, or have them no more."""
+        astray = frozenset(corpus for corpus, one in fits.items() if one.is_astray)
+        with self._lock:
+            changed = astray ^ self._astray.intersection(fits)
+            self._astray ^= changed
+        for corpus in sorted(changed):
+            why = "what was judged wrong suits its questions no better than others: only the very question is answered"
+            body = {"astray": corpus in astray, "why": why if corpus in astray else "", "see": "lake.playbooks"}
+            self._lake.journal.record("playbook_astray", corpus, body)
 
     def _failures(self, model: str) -> Callable[[Key], int]:
         evidence = self._evidence.get(model)
