@@ -16,9 +16,9 @@ from engine.memory.belonging import LOOKED_AT, SMALLEST, USUAL, belonging
 from engine.memory.density import LEAST_COSINE, Density
 from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
-from engine.memory.playbook import Near, Playbook, same_role
+from engine.memory.playbook import Near, Neighbour, Playbook, same_role
 from engine.memory.questions import Questions, Vector
-from engine.memory.words import Overlap, Rows, Vocabulary, Words, difference, overlap, words
+from engine.memory.words import Overlap, Rows, Vocabulary, Words, common, difference, overlap, words
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 
@@ -114,33 +114,38 @@ class Evidence:
         """How many judgements say that a document was wrong."""
         return sum(one.score < 0.5 for one in self._judged.get(key, {}).values())
 
-    def nearest(self, question: Vector, without: str | None = None) -> list[tuple[str, float]]:
-        """The recorded questions nearest to one (float32, unit length), with their cosines, nearest first.
+    def nearest(self, asked: Asked, without: str | None = None) -> list[Neighbour]:
+        """The recorded questions nearest to one, nearest first.
 
         `without`: a recorded question to leave out, as if it had never been asked.
         """
-        return [one for one in self.questions.near(question, LEAST_COSINE, NEAREST) if one[0] != without]
+        near = [one for one in self.questions.near(asked.vector, LEAST_COSINE, NEAREST) if one[0] != without]
+        if asked.text is None or not near:
+            return [Neighbour(*one) for one in near]
+        said = [*(self._words[text] for text, _ in near), words(asked.text)]
+        shared = common(said, np.arange(len(near)), np.full(len(near), len(near)), self._vocabulary)
+        return [Neighbour(*one, more) for one, more in zip(near, shared.tolist(), strict=True)]
 
     def usual(self, asked: Asked) -> float:
         """How near recorded questions usually are to one, as `density.usual` has it."""
         return float(self._density.usual(asked.vector[None], [asked.text])[0])
 
     def judgements(
-        self, near: Sequence[tuple[str, float]], usual: float, role: str | None, wanted: Iterable[Key]
+        self, near: Sequence[Neighbour], usual: float, role: str | None, wanted: Iterable[Key]
     ) -> list[Near]:
-        """What was judged of `wanted` documents for recorded questions (with their cosines), in a role that fits."""
+        """What was judged of `wanted` documents for recorded questions, in a role that fits."""
         if not near:
             return []
         is_wanted = np.zeros(len(self._numbers) + len(self._free), np.bool_)
         known = map(self._numbers.get, wanted)
         is_wanted[[number for number in known if number is not None]] = True
-        answers = [self._answers_to(text) for text, _ in near]
+        answers = [self._answers_to(one.text) for one in near]
         ends = np.cumsum([len(one.numbers) for one in answers])
         hits = np.flatnonzero(is_wanted[np.concatenate([one.numbers for one in answers])])
         asked = np.searchsorted(ends, hits, side="right")
         places = hits - ends[asked]  # from the end of the answers to its question
         found = (
-            Near(answers[at].playbooks[place], 1 - near[at][1], usual=usual)
+            Near(answers[at].playbooks[place], 1 - near[at].cosine, usual=usual, common=near[at].common)
             for at, place in zip(asked.tolist(), places.tolist(), strict=True)
         )
         return [one for one in found if same_role(one.playbook.role, role)]
@@ -230,6 +235,7 @@ class Evidence:
             of=of.astype(np.int64),
             by=by.astype(np.int64),
             cosines=cosines,
+            common=self._common(chosen, of.astype(np.int64), by.astype(np.int64)),
             belonging=self._belonging(chosen, generation),
         )
 
@@ -250,6 +256,13 @@ class Evidence:
         vectors = [self.questions.vector(text) for text in questions]
         usual = self._density.usual(np.stack(vectors), questions).tolist() if vectors else []
         return dict(zip(questions, usual, strict=True))
+
+    def _common(self, chosen: list[Playbook], of: Rows, by: Rows) -> Floats:
+        """What the questions of pairs of judgements have in common, among these questions: a fit sees no others."""
+        texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
+        asked = np.array([texts[one.query] for one in chosen], np.int64)
+        said = [self._words[text] for text in texts]
+        return common(said, asked[of], asked[by], Vocabulary(said))
 
     def _overlap(self, chosen: list[Playbook], generation: Generation) -> Overlap:
         """How much of its question the document of each judgement has, among these questions: a fit sees no others."""

@@ -1,7 +1,7 @@
 """What outcomes say about themselves: how often they err, and how alike two questions must be to share answers.
 
 A judgement of a document is compared with the judgements of the same document under other questions, each predicted
-from the others (leave-one-out). The greatest posterior of eight numbers is found by walking along a grid, one number at
+from the others (leave-one-out). The greatest posterior of nine numbers is found by walking along a grid, one number at
 a time; nothing is drawn by chance and no order counts, so that the same outcomes give the same numbers.
 """
 
@@ -28,6 +28,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "width": (0.02, 0.03, 0.04, 0.06, 0.08),
     "words": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
     "meaning": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
+    "common": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8),
 }
 ROUNDS = 12
 LIKE, UNLIKE = np.array([0.6, 0.7, 0.8]), np.array([0.3, 0.375, 0.45])  # cosines less what is usual
@@ -35,6 +36,8 @@ BELIEF = 1.0  # imagined pairs at each of them that did, or did not, share their
 USUAL_ERROR, ERROR_SPREAD = 0.03, 0.2
 USUAL_DENSITY, DENSITY_SPREAD = 1.0, 0.3
 USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3
+USUAL_COMMON, COMMON_SPREAD = 0.5, 0.2
+LITTLE, NEUTRAL = 0.15, 0.25  # in common: less than the first says no more, the second brings neither near nor far
 STEEPNESS, STEEPNESS_SPREAD = 1.5, 0.5
 MOST_SURE = 8.0  # log odds
 DEEPEST = 20  # rank from which on a judged document counts as one of the last
@@ -43,8 +46,9 @@ DEEPEST = 20  # rank from which on a judged document counts as one of the last
 @dataclass(frozen=True)
 class Fit:
     """How outcomes are read. The relatedness of two questions of cosine s, for a judgement that was made for one, is
-    ground + (ceiling − ground) · σ((s − density · u − [words · Δw + meaning · Δm]₊ − middle) / width): how likely they
-    need the same. u: how near recorded questions usually are to the one that is asked (`density.usual`).
+    ground + (ceiling − ground) · σ((s − density·u + common·(c − ¼) − [words·Δw + meaning·Δm]₊ − middle) / width): how
+    likely they need the same. u: how near recorded questions usually are to the one that is asked (`density.usual`).
+    c: how much of their words they have in common (`words.common`), at least 0.15.
 
     Δw, Δm: how far the difference of the two questions explains the judgement. A right document that has more of the
     words of the recorded question, and is nearer to it, than to the other one, may be right for that alone; so may be
@@ -59,6 +63,7 @@ class Fit:
     ground: float = 0.0  # what even unlike questions agree on: a document that is right for everything
     words: float = USUAL_WORDS
     meaning: float = USUAL_MEANING
+    common: float = USUAL_COMMON
     share: float = 0.1  # of the shown documents that are right
 
     def relatedness(self, cosines: Floats) -> Floats:
@@ -68,12 +73,13 @@ class Fit:
         return related
 
     def likeness(self, pairs: "Pairs", leanings: Floats) -> Floats:
-        """The cosines of pairs of questions, less what is usual and what their difference explains of judgements.
+        """The cosines of pairs of questions, with their words, less what is usual and what their difference explains.
 
         `leanings`: of the judgements, -1 … 1. What is not explained speaks no louder: no question is nearer for that.
         """
         explained = np.sign(leanings) * (self.words * pairs.words + self.meaning * pairs.meaning)
-        alike: Floats = pairs.cosines - self.density * pairs.usual - np.maximum(explained, 0.0)
+        said = self.common * (np.maximum(pairs.common, LITTLE) - NEUTRAL)
+        alike: Floats = pairs.cosines - self.density * pairs.usual + said - np.maximum(explained, 0.0)
         return alike
 
     def beyond_usual(self, pairs: "Pairs", leanings: Floats) -> Floats:
@@ -105,13 +111,14 @@ class Pairs:
 
     `cosines`: of the two questions. `words`, `meaning`: how much better the document suits the question for which it
     was judged than the other one, by its words (`words.difference`) and by cosine. `usual`: how near recorded questions
-    usually are to the other one.
+    usually are to the other one. `common`: what the two questions have in common of their words.
     """
 
     cosines: Floats
     words: Floats
     meaning: Floats
     usual: Floats
+    common: Floats
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,7 @@ class Sample:
     of: Rows
     by: Rows
     cosines: Floats  # of the questions of a pair
+    common: Floats  # of their words
     belonging: float = belonging.USUAL  # of what was judged wrong to its questions, see `belonging.belonging`
 
     @cached_property
@@ -134,7 +142,7 @@ class Sample:
         """What is known of each pair."""
         one, other = (Overlap(self.words.common[rows], self.words.asked[rows]) for rows in (self.by, self.of))
         nearer = self.meaning[self.by] - self.meaning[self.of]
-        return Pairs(self.cosines, difference(one, other), nearer, self.usual[self.of])
+        return Pairs(self.cosines, difference(one, other), nearer, self.usual[self.of], self.common)
 
 
 def _sigmoid(x: Any) -> Any:
@@ -242,6 +250,7 @@ def _posterior(fit: Fit, sample: Sample, before: Floats) -> float:
     unusual += ((fit.density - USUAL_DENSITY) / DENSITY_SPREAD) ** 2
     unusual += ((fit.words - USUAL_WORDS) / DIFFERENCE_SPREAD) ** 2
     unusual += ((fit.meaning - USUAL_MEANING) / DIFFERENCE_SPREAD) ** 2
+    unusual += ((fit.common - USUAL_COMMON) / COMMON_SPREAD) ** 2
     return likely + BELIEF * float(believed) - 0.5 * unusual
 
 

@@ -42,12 +42,21 @@ class Playbook:
         return 1 - STRENGTH * self.score
 
 
+class Neighbour(NamedTuple):
+    """A recorded question near to the one that is asked: the cosine, and what they have in common of their words."""
+
+    text: str
+    cosine: float
+    common: float = 0.25
+
+
 class Near(NamedTuple):
     """A judgement for a recorded question near to the one that is asked.
 
     `words`, `meaning`: how much better its document suits the recorded question than the one that is asked, by its
     words and by the cosine, -2 … 2. What suits the recorded one better may be right for it alone. `usual`: how near
-    recorded questions usually are to the one that is asked, as `density.usual` has it.
+    recorded questions usually are to the one that is asked, as `density.usual` has it. `common`: what the two questions
+    have in common of their words, 0 … 1; a quarter says nothing.
     """
 
     playbook: Playbook
@@ -55,6 +64,7 @@ class Near(NamedTuple):
     words: float = 0.0
     meaning: float = 0.0
     usual: float = 0.0
+    common: float = 0.25
 
 
 @dataclass(frozen=True)

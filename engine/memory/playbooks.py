@@ -134,7 +134,7 @@ class Playbooks:
             if not self._loaded() or not generations:
                 return Memory([], {})
             evidence = self._evidence.get(generations[0].manifest.model_sha256)
-            questions = evidence.nearest(asked.vector, without) if evidence else []
+            questions = evidence.nearest(asked, without) if evidence else []
             if evidence is None or not questions:
                 return Memory([], {})
             fits, usual = evidence.fits(generations), evidence.usual(asked)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.memory.fit import Fit, Floats, Pairs, gain
-from engine.memory.playbook import Near
+from engine.memory.playbook import Near, Neighbour
 from engine.search.fusion import Key
 
 ANCHOR = 2.0  # β: the greater, the less an outcome moves
@@ -24,6 +24,7 @@ FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outwei
 SAME = 1e-4  # distance up to which a recorded question is the one that is asked
 FOR, AGAINST = 6.0, 2.0  # a judgement counts as this power of the relatedness of the questions: harm outweighs help
 UNRELATED = 0.1  # relatedness below which it counts nothing
+MARGIN = 0.06  # of cosine, by which another question is taken for less near than it is: harm outweighs help
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
 
@@ -91,14 +92,14 @@ def weigh(near: Sequence[Near], fits: Mapping[str, Fit]) -> dict[Key, Weighed]:
     return weighed
 
 
-def telling(questions: Sequence[tuple[str, float]], usual: float, fits: Iterable[Fit]) -> list[tuple[str, float]]:
-    """Those of some recorded questions, given with their cosines, whose judgements may count by one of the fits.
+def telling(questions: Sequence[Neighbour], usual: float, fits: Iterable[Fit]) -> list[Neighbour]:
+    """Those of some recorded questions whose judgements may count by one of the fits.
 
     That what their difference explains is taken off makes them count less, never more.
     """
-    cosines = 1 - (1 - np.array([cosine for _, cosine in questions]))  # as `said_by` has them
+    cosines = 1 - (1 - np.array([one.cosine for one in questions]))  # as `said_by` has them
     none = np.zeros(len(cosines))
-    pairs = Pairs(cosines, none, none, none + usual)
+    pairs = Pairs(cosines - MARGIN, none, none, none + usual, np.array([one.common for one in questions]))
     may = 1 - cosines <= SAME
     for fit in fits:
         may |= fit.beyond_usual(pairs, none) >= UNRELATED
@@ -113,8 +114,8 @@ def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
     """
     leanings = np.array([2 * one.playbook.score - 1 for one in judged])
     distances = np.array([one.distance for one in judged])
-    words, meaning, usual = np.array([(one.words, one.meaning, one.usual) for one in judged]).T
-    pairs = Pairs(1 - distances, words, meaning, usual)
+    known = np.array([(one.words, one.meaning, one.usual, one.common) for one in judged]).T
+    pairs = Pairs(1 - distances - MARGIN, *known)
     related = fit.beyond_usual(pairs, leanings)
     believed = np.where(related < UNRELATED, 0.0, related ** np.where(leanings > 0, FOR, AGAINST))
     own = distances <= SAME

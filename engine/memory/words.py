@@ -1,4 +1,4 @@
-"""The words of recorded questions and of judged documents, as numbers: how much of a question a document has.
+"""The words of recorded questions and of judged documents, as numbers: what questions have in common, and documents.
 
 A word weighs more the fewer of the recorded questions have it, ln(1 + (n − f + ½) / (f + ½)) as in BM25: what every
 question says ("who", "need") says nothing about what this one asks.
@@ -18,11 +18,14 @@ from engine.search.text import terms
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Words = NDArray[np.uint32]  # distinct, ascending
+Keys = NDArray[np.uint64]  # words, each with the number of what it stands in
 
 NONE: Words = np.empty(0, np.uint32)
 MOST = 4096  # distinct words of a text that are looked at
 HALF = np.uint64(32)  # bits of a word
+COMPARED = 64  # distinct words of a question that are compared with those of another one
 LEAST = 1e-9
+DECIMALS = 6  # of a share: the last bits depend on what else is compared
 
 
 def words(text: str) -> Words:
@@ -71,25 +74,70 @@ class Overlap(NamedTuple):
     asked: Floats
 
 
+class Said:
+    """The words of some questions, one question after the other, with what each weighs."""
+
+    def __init__(self, questions: Sequence[Words], vocabulary: Vocabulary) -> None:
+        """`vocabulary`: by which words weigh."""
+        self.words = np.concatenate([NONE, *questions])
+        self.weights = vocabulary.weights(self.words)
+        self._lengths = np.array([len(one) for one in questions], np.int64)
+        self._starts = np.concatenate(([0], np.cumsum(self._lengths)[:-1])).astype(np.int64)
+
+    @property
+    def keys(self) -> Keys:
+        """Each word with its question, ascending."""
+        return _keys(self.words, np.repeat(np.arange(len(self._lengths)), self._lengths))
+
+    def of(self, rows: Rows) -> tuple[Rows, Rows]:
+        """The words of the questions at `rows`: for each word the position in `rows`, and its own."""
+        counts = self._lengths[rows]
+        row = np.repeat(np.arange(len(rows)), counts)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return row, np.repeat(self._starts[rows], counts) + within
+
+
+def _keys(words: Words, of: Rows) -> Keys:
+    keys: Keys = words + (of.astype(np.uint64) << HALF)
+    return keys
+
+
+def _among(wanted: Keys, held: Keys) -> NDArray[np.bool_]:
+    """Which are among some that ascend."""
+    if not len(held):
+        return np.zeros(len(wanted), np.bool_)
+    found: NDArray[np.bool_] = held[np.minimum(np.searchsorted(held, wanted), len(held) - 1)] == wanted
+    return found
+
+
 def overlap(
     questions: Sequence[Words], documents: Sequence[Words], asked: Rows, answering: Rows, vocabulary: Vocabulary
 ) -> Overlap:
     """The overlap of pairs: `asked` and `answering` are the positions of their questions and documents."""
-    lengths = np.array([len(one) for one in questions], np.int64)
-    starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.int64)
-    said = np.concatenate([NONE, *questions])
-    weights = vocabulary.weights(said)
-    of = np.repeat(np.arange(len(documents), dtype=np.uint64), [len(one) for one in documents])
-    held = np.concatenate([NONE, *documents]) + (of << HALF)
-    counts = lengths[asked]
-    pair = np.repeat(np.arange(len(asked)), counts)
-    within = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)
-    word = np.repeat(starts[asked], counts) + within
-    wanted = said[word] + (np.repeat(answering, counts).astype(np.uint64) << HALF)
-    at = np.searchsorted(held, wanted)
-    has = held[np.minimum(at, len(held) - 1)] == wanted if len(held) else np.zeros(len(wanted), np.bool_)
-    common = np.bincount(pair, weights[word] * has, len(asked)).astype(np.float64)
-    return Overlap(common, np.bincount(pair, weights[word], len(asked)).astype(np.float64))
+    said = Said(questions, vocabulary)
+    of = np.repeat(np.arange(len(documents)), [len(one) for one in documents])
+    held = _keys(np.concatenate([NONE, *documents]), of)
+    pair, word = said.of(asked)
+    has = _among(_keys(said.words[word], answering[pair]), held)
+    weights = said.weights[word]
+    common = np.bincount(pair, weights * has, len(asked)).astype(np.float64)
+    return Overlap(common, np.bincount(pair, weights, len(asked)).astype(np.float64))
+
+
+def common(questions: Sequence[Words], one: Rows, other: Rows, vocabulary: Vocabulary) -> Floats:
+    """What pairs of questions have in common: the weight of the words that both have / that either has, 0 … 1.
+
+    `one`, `other`: their positions. Of a question of very many words the COMPARED of least number count: of two equal
+    ones these are the same (Broder 1997).
+    """
+    said = Said([question[:COMPARED] for question in questions], vocabulary)
+    question, word = said.of(np.arange(len(questions)))
+    totals = np.bincount(question, said.weights[word], len(questions))
+    pair, word = said.of(one)
+    has = _among(_keys(said.words[word], other[pair]), said.keys)
+    both = np.bincount(pair, said.weights[word] * has, len(one))
+    shared: Floats = (both / np.maximum(totals[one] + totals[other] - both, LEAST)).round(DECIMALS)
+    return shared
 
 
 def difference(one: Overlap, other: Overlap) -> Floats:

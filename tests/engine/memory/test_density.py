@@ -7,7 +7,7 @@ import pytest
 
 from engine.memory import density
 from engine.memory.density import CROWDED, FIRST, LAST, LEAST_COSINE, Density
-from engine.memory.fit import Fit, Pairs
+from engine.memory.fit import NEUTRAL, Fit, Pairs
 from engine.memory.questions import Questions, Vector
 
 
@@ -47,7 +47,9 @@ def test_where_many_are_near_the_same_cosine_says_less() -> None:
     dense, sparse = known.usual(np.stack([crowd, alone]), [None, None])
     assert dense > 0.3 > sparse
     fit, none = Fit(), np.zeros(2)
-    likeness = fit.likeness(Pairs(np.full(2, 0.75), none, none, np.array([dense, sparse])), np.ones(2))
+    likeness = fit.likeness(
+        Pairs(np.full(2, 0.75), none, none, np.array([dense, sparse]), np.full(2, NEUTRAL)), np.ones(2)
+    )
     assert fit.relatedness(likeness)[0] < 0.1 < 0.85 < fit.relatedness(likeness)[1]
 
 

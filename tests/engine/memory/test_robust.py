@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.memory import fit as fitting
 from engine.memory import questions
 from engine.memory.evidence import Asked, Evidence
-from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
+from engine.memory.fit import NEUTRAL, STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
 from engine.memory.robust import log_odds_of, moved, place_of, weigh
@@ -117,9 +117,9 @@ def test_judgements_that_err_half_the_time_move_nothing() -> None:
     assert abs(weighed[Key("c", "d")].added if weighed else 0.0) < 0.05
 
 
-def pairs(cosine: float, words: float = 0.0, usual: float = 0.0) -> Pairs:
+def pairs(cosine: float, words: float = 0.0, usual: float = 0.0, common: float = NEUTRAL) -> Pairs:
     one, none = np.ones(1), np.zeros(1)
-    return Pairs(cosine * one, words * one, none, usual * one)
+    return Pairs(cosine * one, words * one, none, usual * one, common * one)
 
 
 @given(st.floats(0.35, 1), st.floats(0, 0.6), st.floats(0, 1))
@@ -135,6 +135,14 @@ def test_a_difference_brings_no_question_nearer(cosine: float, words: float, lea
     there = Fit().likeness(pairs(cosine, words), np.array([leaning]))[0]
     assert there <= cosine
     assert there < cosine or words * leaning < 1e-6
+
+
+@given(st.floats(0.35, 1), st.floats(0, 1))
+def test_words_in_common_bring_questions_nearer_and_their_lack_says_little(cosine: float, common: float) -> None:
+    alone, together = (float(Fit().likeness(pairs(cosine, common=c), np.ones(1))[0]) for c in (0.0, common))
+    assert together >= alone >= cosine - 0.05 - 1e-9
+    assert common < NEUTRAL or together >= cosine
+    assert Fit(common=0).likeness(pairs(cosine, common=common), np.ones(1))[0] == cosine
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.3])
@@ -176,7 +184,7 @@ def sample(
     of, by, cosines = pairs or (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     same = np.zeros(len(scores))
     told = np.ones(len(scores)) if shown is None else shown
-    return Sample(scores, ranks, Overlap(same, same), same, same, told, of, by, cosines)
+    return Sample(scores, ranks, Overlap(same, same), same, same, told, of, by, cosines, np.full(len(of), NEUTRAL))
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])
@@ -209,7 +217,7 @@ def test_memory_is_what_is_recorded_not_how_it_came_to_be() -> None:
     wanted = {one.key for one in outcomes}
     for query in vectors:
         near = [sorted((one.distance, one.usual, one.playbook.playbook_id)
-                       for one in evidence.judgements(evidence.nearest(vectors[query]),
+                       for one in evidence.judgements(evidence.nearest(Asked(vectors[query], query)),
                                                       evidence.usual(Asked(vectors[query], query)), None, wanted))
                 for evidence in (first, second)]  # fmt: skip
         assert near[0] == near[1]

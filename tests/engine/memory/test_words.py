@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.memory import evidence
-from engine.memory.words import NONE, Overlap, Vocabulary, difference, overlap, words
+from engine.memory.words import COMPARED, NONE, Overlap, Vocabulary, common, difference, overlap, words
 from engine.session import Session
 
 WORDS = ["welder", "nurse", "gary", "toledo", "shift", "night", "need", "person"]
@@ -64,6 +64,37 @@ def test_the_difference_is_bounded_and_turns_round(one: str, other: str, documen
     assert -2 <= there <= 2
     assert there == pytest.approx(-better(other, one, document, vocabulary))
     assert better(one, one, document, vocabulary) == 0
+
+
+def shared(one: str, other: str, vocabulary: Vocabulary) -> float:
+    at = np.zeros(1, np.int64)
+    return float(common([words(one), words(other)], at, at + 1, vocabulary)[0])
+
+
+@given(TEXT, TEXT)
+def test_what_two_questions_have_in_common_is_a_share_and_the_same_for_both(one: str, other: str) -> None:
+    vocabulary = counted("need a welder in gary", "night shift")
+    there = shared(one, other, vocabulary)
+    assert 0 <= there <= 1
+    assert there == pytest.approx(shared(other, one, vocabulary), abs=1e-5)
+    assert (there == 0) is set(one.split()).isdisjoint(other.split())
+    assert shared(one, one, vocabulary) == (1 if one else 0)
+
+
+def test_a_rare_word_in_common_says_more_than_one_that_all_say() -> None:
+    vocabulary = counted(*(f"need a person in city{n}" for n in range(20)))
+    assert shared("need a welder", "some welder please", vocabulary) > shared(
+        "need a welder", "need a nurse", vocabulary
+    )
+
+
+def test_of_very_long_questions_a_part_is_compared_and_it_is_the_same_for_both() -> None:
+    vocabulary = counted("need a welder")
+    text = " ".join(f"word{n}" for n in range(10 * COMPARED))
+    assert shared(text, " ".join(reversed(text.split())), vocabulary) == 1
+    half = " ".join(text.split()[: 5 * COMPARED])
+    assert 0.2 < shared(text, half, vocabulary) < 0.8
+    assert shared(text, " ".join(f"other{n}" for n in range(10 * COMPARED)), vocabulary) == 0
 
 
 ASKED = "a certified welder who can start on the night shift of our plant in"
