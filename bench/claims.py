@@ -5,7 +5,9 @@ rephrase one of its own; each falls into a part by chance. And as where customer
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench.collection import Collection, Question, draw
@@ -19,9 +21,10 @@ OPPOSITES = {
 }  # fmt: skip
 SHORTEST = 3  # words of a claim
 NEEDS, WAYS, UNASKED = 60, 40, slice(700, 900)
+Draw = Callable[..., float]
 
 
-def claims(folder: Path) -> Collection:
+def claims(folder: Path, draw: Draw = draw) -> Collection:
     """One or two sentences of a document, some of which it has no more, each claimed one to four times."""
     documents: list[tuple[str, str]] = []
     claimed: dict[str, Question] = {}
@@ -31,42 +34,54 @@ def claims(folder: Path) -> Collection:
         documents.append((id, rest))
         if not held or draw("claimed", id) > 0.95:
             continue
-        for text in _claims(held, rest, id):
+        for text in _claims(held, rest, id, draw):
             part = "record" if draw("part", text) < 0.73 else "tune" if draw("tr", text) < 0.5 else "report"
             claimed.setdefault(text, Question(text, part, {id: 1}))
     return Collection("claims", "abridged", documents, list(claimed.values()))
 
 
-def _claims(held: list[str], rest: str, id: str) -> Iterator[str]:
+def other_claims(folder: Path, number: int) -> Collection:
+    """The same made anew, with other draws, of the documents that `claims` does not ask for in its part *report*.
+
+    Methods are tried on it: it has no such part.
+    """
+    reported = {id for one in claims(folder).part("report") for id in one.relevance}
+    made = claims(folder, partial(draw, "salt", number))
+    kept = [one for one in made.questions if reported.isdisjoint(one.relevance)]
+    asked = [one if one.part == "record" else replace(one, part="tune") for one in kept]
+    return Collection(f"claims {number}", made.corpus, made.documents, asked)
+
+
+def _claims(held: list[str], rest: str, id: str, draw: Draw) -> Iterator[str]:
     sentences = [part.strip() for part in re.split(r"\s\.\s+", rest)]
     telling = [part for part in sentences[1:] if len(content(part)) >= LONG] if draw("inside", id) < 0.35 else held
     cited = sorted(telling, key=lambda one: draw("cited", one))[: 1 + (draw("two", id) < 0.35)]
     for sentence in cited:
         for way in range(1 + int(draw("m", sentence) ** 1.5 * 4)):
-            text = claim(sentence, way)
+            text = claim(sentence, way, draw)
             if len(text.split()) >= SHORTEST:
                 yield text
 
 
-def claim(sentence: str, way: int) -> str:
+def claim(sentence: str, way: int, draw: Draw = draw) -> str:
     """A sentence affirmed, denied, told in few words, or its half."""
     style = draw(sentence, way, "style")
     if style < 0.35:
-        words = _told(sentence, way, 0.85, 0.3)
+        words = _told(sentence, way, 0.85, 0.3, draw)
     elif style < 0.6:
-        affirmed = _told(sentence, way, 0.85, 0.3)
+        affirmed = _told(sentence, way, 0.85, 0.3, draw)
         turned = [OPPOSITES.get(word, word) for word in affirmed]
         words = turned if turned != affirmed else ["no", "evidence", "that", *affirmed]
     elif style < 0.8:
-        words = _told(sentence, way, 0.55, 0.6)
+        words = _told(sentence, way, 0.55, 0.6, draw)
     else:
-        words = _told(sentence, way, 0.9, 0.3)
+        words = _told(sentence, way, 0.9, 0.3, draw)
         middle = len(words) // 2
         words = words[: middle + 2] if draw(sentence, way, "h") < 0.5 else words[middle - 2 :]
     return " ".join(words)
 
 
-def _told(sentence: str, way: int, kept: float, changed: float) -> list[str]:
+def _told(sentence: str, way: int, kept: float, changed: float, draw: Draw) -> list[str]:
     words = [word for at, word in enumerate(content(sentence)) if draw(sentence, way, "k", at) < kept]
     return [SYNONYMS.get(word, word) if draw(sentence, way, word) < changed else word for word in words]
 

@@ -57,9 +57,9 @@ little, people have many words for one thing. To have half of the rare ones in c
 document it is .49 in the mean, of two as near that are about others .07.
 
 Δw and Δm say how far *the difference of the two questions* explains the judgement: how much better the document suits the
-recorded question than the one that is asked, by the words (those of both cancel out) and by the cosine. A welder of Gary who was right for "welders in Gary" has more of that
-question than of "welders in Toledo": he may be right for the word in which they differ. So may a welder of Toledo be
-wrong for Gary alone. What the difference does not explain brings no question nearer.
+recorded question than the one that is asked, by the words (those of both cancel out) and by the cosine. A welder of Gary who
+was right for "welders in Gary" has more of that question than of "welders in Toledo": he may be right for the word in which
+they differ. So may a welder of Toledo be wrong for Gary alone. What the difference does not explain brings no question nearer.
 
 ε, λ, κ, v, w and the curve a() are learned from the outcomes of each corpus by leave-one-out (`engine/memory/fit.py`), from two
 starts, since "near questions share their answers" and "they do not" are two hills; at ε = ½ nothing moves any more. Only
@@ -74,8 +74,8 @@ judgements are shuffled by 0.0 to 0.4. Below 0.6 a near question tells nothing a
 ## What it is worth, part by part
 
 Differences in nDCG@10 on *tune*, related / unrelated (hurt), right judgements. *Fifteen* are as many collections more, made like
-claims of the documents that report does not ask for, with 3,163 related and 530 unrelated questions; then with one judgement of
-five flipped.
+claims of the documents that its part report does not ask for (`bench.claims.other_claims`), with 530 unrelated questions; then
+the same with one judgement of five flipped.
 
 | as it is, but | paraphrases | claims | staffing | popular | fifteen | fifteen, 20 % flipped |
 |---|---|---|---|---|---|---|
@@ -123,13 +123,13 @@ recorded question, too; answers that both questions were shown in common (claims
 certain near the top (shuffled judgements harm then).
 
 Unrelated questions of staffing lose most where a document is wrong for one city and right for another in the same state, and
-none of the two questions says the state. Tried against that with neither, related / unrelated (hurt) on staffing, on paraphrases and on
-five of the fifteen (as it was: +.137 / +.064 (15), +.142 / −.003 (1) and +.101 / −.004 (3 of 171)): a wrong
-document is explained by the words that only the question asked has, a right one by those that only the recorded one has,
-+.131 / +.070 (11), +.132 / .000 (0) and +.104 / −.004 (3); the right documents of a recorded question say how far all its
-judgements count, +.134 / +.020 (15), +.138 / −.003 (1) and +.100 / −.004 (3); the nearest question bounds what all say of a
-document, +.128 / +.037 (13), +.139 / −.003 (1) and +.101 / −.004 (3). Each loses elsewhere. On the fifteen, steeper curves
-in the place of the margin: powers of 24, +.095 / −.002 (3); β = 3, +.103 / −.004 (14).
+none of the two questions says the state; in the mean they gain. Tried against that, with neither of the above, related /
+unrelated (hurt) on staffing, on paraphrases and on five of the fifteen (as it was: +.137 / +.064 (15), +.142 / −.003 (1) and
++.101 / −.004 (3 of 171)): a wrong document is explained by the words that only the question asked has, a right one by those
+that only the recorded one has, +.131 / +.070 (11), +.132 / .000 (0) and +.104 / −.004 (3); the right documents of a recorded
+question say how far all its judgements count, +.134 / +.020 (15), +.138 / −.003 (1) and +.100 / −.004 (3); the nearest question
+bounds what all say of a document, +.128 / +.037 (13), +.139 / −.003 (1) and +.101 / −.004 (3). Each loses elsewhere. On the
+fifteen, steeper curves in the place of the margin: powers of 24, +.095 / −.002 (3); β = 3, +.103 / −.004 (14).
 
 With few outcomes (a tenth or a quarter of them) reference loses: belief beforehand decides there, and its pairs of questions of
 any cosine need other documents.

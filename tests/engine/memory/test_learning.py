@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.claims import other_claims
 from bench.collection import Collection
 from bench.collections import collections
 from bench.cranfield import of_sentences
@@ -37,7 +38,7 @@ def no_harm(found: Measured) -> None:
     assert found.undone
     assert all(change.ndcg_gain >= -0.01 for change in found.unrelated.values())
     assert all(change.ndcg_gain >= -0.01 and change.mrr_gain >= -0.01 for change in found.related.values())
-    assert abs(found.related["shuffled"].ndcg_gain) <= 0.007
+    assert found.related["shuffled"].ndcg_gain == found.unrelated["shuffled"].ndcg_gain == 0
 
 
 def test_related_questions_gain_and_others_lose_nothing(tmp_path: Path) -> None:
@@ -72,11 +73,12 @@ def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
     found = measured(every["paraphrases"], tmp_path, *BY_NAME)
     no_harm(found)
     right = found.related["right"]
-    assert right.ndcg_gain >= 0.12
-    assert right.mrr_gain >= 0.15
-    assert found.related["10 % flipped"].ndcg_gain >= 0.06
+    assert right.ndcg_gain >= 0.124
+    assert right.mrr_gain >= 0.161
+    assert found.related["10 % flipped"].ndcg_gain >= 0.08
     assert found.related["20 % flipped"].ndcg_gain >= 0.02
     assert found.unrelated["right"].ndcg_gain >= -0.003
+    assert found.unrelated["right"].hurt <= 0.02 * found.unrelated["right"].questions
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert gains == sorted(gains)
 
@@ -90,8 +92,7 @@ def test_staffing(tmp_path: Path) -> None:
     assert found.related["10 % flipped"].ndcg_gain >= 0.08
     assert found.related["20 % flipped"].ndcg_gain >= 0.04
     assert found.unrelated["right"].ndcg_gain >= 0
-    assert abs(found.related["shuffled"].ndcg_gain) <= 0.007
-    assert abs(found.related["shuffled"].mrr_gain) <= 0.007
+    assert found.related["shuffled"].mrr_gain == found.related["shuffled"].ndcg_gain == 0
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
 
@@ -104,9 +105,24 @@ def test_claims(every: dict[str, Collection], tmp_path: Path) -> None:
     assert found.related["right"].mrr_gain >= 0.10
     assert found.related["10 % flipped"].ndcg_gain >= 0.04
     assert found.related["20 % flipped"].ndcg_gain >= 0
-    assert abs(found.related["shuffled"].ndcg_gain) <= 0.007
+    assert found.related["shuffled"].ndcg_gain == 0
     gains = [found.related[name].ndcg_gain for name in CURVE]
-    assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
+    assert gains == sorted(gains)
+
+
+@pytest.mark.slow
+def test_of_very_many_unrelated_claims_few_are_hurt(tmp_path: Path) -> None:
+    every = [other_claims(CRANFIELD, number) for number in range(1, 6)]
+    with prepared(every, tmp_path) as home:
+        found = [measure(one, "tune", "robust", home, [BY_NAME["right"]]) for one in every]
+    print("\n" + "\n".join(map(line, found)))
+    related, unrelated = ([getattr(one, kind)["right"] for one in found] for kind in ("related", "unrelated"))
+    questions = sum(one.questions for one in unrelated)
+    assert questions > 150
+    assert sum(one.hurt for one in unrelated) <= 0.02 * questions
+    assert sum(one.ndcg_gain * one.questions for one in unrelated) >= -0.003 * questions
+    assert sum(one.ndcg_gain for one in related) >= 0.08 * len(found)
+    assert sum(one.mrr_gain for one in related) >= 0.10 * len(found)
 
 
 @pytest.mark.slow
@@ -115,8 +131,7 @@ def test_what_very_many_ask_is_learned_though_it_makes_a_crowd(every: dict[str, 
     assert found.undone
     assert all(change.ndcg_gain >= -0.01 for change in found.unrelated.values())
     assert min(found.related[name].ndcg_gain for name in ("right", "20 % flipped", "10 % of them")) >= 0.25
-    # Forty ways to ask show the same ten documents: that most are wrong is learned from shuffled outcomes, too.
-    assert 0 <= found.related["shuffled"].ndcg_gain <= found.related["right"].ndcg_gain / 5
+    assert found.related["shuffled"].ndcg_gain == 0
 
 
 @pytest.mark.slow
