@@ -18,7 +18,7 @@ from engine.search.vectors import exact
 LEAST_COSINE = 0.35  # from which on a recorded question is a neighbour
 REFERENCES = 1024
 FIRST, LAST = 8, 32  # neighbours, from 0, whose mean is what is usual
-CROWDED = 0.55  # the cosine of those that are lacking where few questions are recorded: caution until more is known
+CROWDED = 0.49  # the cosine of those that are lacking where few questions are recorded: caution until more is known
 DECIMALS = 6  # of a cosine: the last bits depend on what else is compared
 
 Floats = NDArray[np.float64]

@@ -124,7 +124,7 @@ class Evidence:
             return [Neighbour(*one) for one in near]
         said = [*(self._words[text] for text, _ in near), words(asked.text)]
         shared = common(said, np.arange(len(near)), np.full(len(near), len(near)), self._vocabulary)
-        return [Neighbour(*one, more) for one, more in zip(near, shared.tolist(), strict=True)]
+        return [Neighbour(*one, c) for one, c in zip(near, self._vocabulary.believed(shared).tolist(), strict=True)]
 
     def usual(self, asked: Asked) -> float:
         """How near recorded questions usually are to one, as `density.usual` has it."""
@@ -262,7 +262,8 @@ class Evidence:
         texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
         asked = np.array([texts[one.query] for one in chosen], np.int64)
         said = [self._words[text] for text in texts]
-        return common(said, asked[of], asked[by], Vocabulary(said))
+        vocabulary = Vocabulary(said)
+        return vocabulary.believed(common(said, asked[of], asked[by], vocabulary))
 
     def _overlap(self, chosen: list[Playbook], generation: Generation) -> Overlap:
         """How much of its question the document of each judgement has, among these questions: a fit sees no others."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.memory import belonging
 from engine.memory.density import LEAST_COSINE
-from engine.memory.words import Overlap, difference
+from engine.memory.words import NEUTRAL, Overlap, difference
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -37,7 +37,7 @@ USUAL_ERROR, ERROR_SPREAD = 0.03, 0.2
 USUAL_DENSITY, DENSITY_SPREAD = 1.0, 0.3
 USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3
 USUAL_COMMON, COMMON_SPREAD = 0.5, 0.2
-LITTLE, NEUTRAL = 0.15, 0.25  # in common: less than the first says no more, the second brings neither near nor far
+LITTLE = 0.15  # in common: less than this says no more
 STEEPNESS, STEEPNESS_SPREAD = 1.5, 0.5
 MOST_SURE = 8.0  # log odds
 DEEPEST = 20  # rank from which on a judged document counts as one of the last

@@ -24,6 +24,8 @@ NONE: Words = np.empty(0, np.uint32)
 MOST = 4096  # distinct words of a text that are looked at
 HALF = np.uint64(32)  # bits of a word
 COMPARED = 64  # distinct words of a question that are compared with those of another one
+NEUTRAL = 0.25  # in common: so much says nothing
+FEW = 8  # questions: of so many the half is believed
 LEAST = 1e-9
 DECIMALS = 6  # of a share: the last bits depend on what else is compared
 
@@ -43,6 +45,11 @@ class Vocabulary:
         self._having: Counter[int] = Counter()
         for question in questions:
             self.add(question)
+
+    def believed(self, shares: Floats) -> Floats:
+        """What to believe of shares of words, see `common`: of few questions one cannot tell which words are rare."""
+        believed: Floats = NEUTRAL + (shares - NEUTRAL) * self._questions / (self._questions + FEW)
+        return believed
 
     def add(self, question: Words) -> None:
         """Count a question."""

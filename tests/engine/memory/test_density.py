@@ -7,8 +7,9 @@ import pytest
 
 from engine.memory import density
 from engine.memory.density import CROWDED, FIRST, LAST, LEAST_COSINE, Density
-from engine.memory.fit import NEUTRAL, Fit, Pairs
+from engine.memory.fit import Fit, Pairs
 from engine.memory.questions import Questions, Vector
+from engine.memory.words import NEUTRAL
 
 
 def near(middle: Vector, count: int, spread: float, chance: np.random.Generator) -> Vector:

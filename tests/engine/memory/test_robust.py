@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from engine.memory import fit as fitting
 from engine.memory import questions
 from engine.memory.evidence import Asked, Evidence
-from engine.memory.fit import NEUTRAL, STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
+from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
 from engine.memory.robust import log_odds_of, moved, place_of, weigh
-from engine.memory.words import Overlap
+from engine.memory.words import NEUTRAL, Overlap
 from engine.search.fusion import Key
 
 PROBABILITY = st.floats(0, 0.97)

@@ -88,6 +88,14 @@ def test_a_rare_word_in_common_says_more_than_one_that_all_say() -> None:
     )
 
 
+def test_few_questions_do_not_tell_which_words_are_rare() -> None:
+    shares = np.array([0.0, 0.25, 1.0])
+    assert counted().believed(shares).tolist() == [0.25, 0.25, 0.25]
+    few, many = counted("a welder"), counted(*(f"welder {n}" for n in range(800)))
+    assert few.believed(shares).tolist() == pytest.approx([0.25 - 0.25 / 9, 0.25, 0.25 + 0.75 / 9])
+    assert many.believed(shares).tolist() == pytest.approx(shares.tolist(), abs=0.01)
+
+
 def test_of_very_long_questions_a_part_is_compared_and_it_is_the_same_for_both() -> None:
     vocabulary = counted("need a welder")
     text = " ".join(f"word{n}" for n in range(10 * COMPARED))
