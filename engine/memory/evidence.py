@@ -257,21 +257,22 @@ class Evidence:
         usual = self._density.usual(np.stack(vectors), questions).tolist() if vectors else []
         return dict(zip(questions, usual, strict=True))
 
+    def _asked_in(self, chosen: list[Playbook]) -> tuple[Rows, list[Words]]:
+        """The question of each judgement, by its place among their words."""
+        texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
+        return np.array([texts[one.query] for one in chosen], np.int64), [self._words[text] for text in texts]
+
     def _common(self, chosen: list[Playbook], of: Rows, by: Rows) -> Floats:
         """What the questions of pairs of judgements have in common, among these questions: a fit sees no others."""
-        texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
-        asked = np.array([texts[one.query] for one in chosen], np.int64)
-        said = [self._words[text] for text in texts]
+        asked, said = self._asked_in(chosen)
         vocabulary = Vocabulary(said)
         return vocabulary.believed(common(said, asked[of], asked[by], vocabulary))
 
     def _overlap(self, chosen: list[Playbook], generation: Generation) -> Overlap:
         """How much of its question the document of each judgement has, among these questions: a fit sees no others."""
-        texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
+        asked, said = self._asked_in(chosen)
         ids = {id: at for at, id in enumerate(dict.fromkeys(one.id for one in chosen))}
-        asked = np.array([texts[one.query] for one in chosen], np.int64)
         answering = np.array([ids[one.id] for one in chosen], np.int64)
-        said = [self._words[text] for text in texts]
         held = [self._documents.words(generation, id) for id in ids]
         return overlap(said, held, asked, answering, Vocabulary(said))
 
