@@ -88,8 +88,9 @@ the same with one judgement of five flipped.
 | to have none in common says against | +.156 / −.003 (1) | +.110 / .000 (0) | +.121 / +.073 (7) | +.365 / .000 (0) | +.124 / −.002 (4) | +.031 / −.001 (5) |
 | a margin of .1 | +.150 / −.003 (1) | +.107 / .000 (0) | +.097 / +.066 (6) | +.352 / .000 (0) | +.121 / −.001 (2) | +.032 / .000 (2) |
 
-Staffing learns that κ is 0: there questions for other cities have as many words in common. The rest, with neither; the last
-column has related questions with one of five flipped, one draw, for the first three.
+This table was measured before c was believed the less the fewer questions are recorded; five of the fifteen after it: +.110,
+none of 171 hurt. Staffing learns that κ is 0: there questions for other cities have as many words in common. The rest, with
+neither; the last column has related questions with one of five flipped, one draw, for the first three.
 
 | as it is, but | paraphrases | claims | staffing | reference | sentences | 20 % flipped |
 |---|---|---|---|---|---|---|
