@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.memory.words import NEUTRAL
 from engine.search.fusion import Key
 
 NEAREST = 3
@@ -47,7 +48,7 @@ class Neighbour(NamedTuple):
 
     text: str
     cosine: float
-    common: float = 0.25
+    common: float = NEUTRAL
 
 
 class Near(NamedTuple):
@@ -64,7 +65,7 @@ class Near(NamedTuple):
     words: float = 0.0
     meaning: float = 0.0
     usual: float = 0.0
-    common: float = 0.25
+    common: float = NEUTRAL
 
 
 @dataclass(frozen=True)
