@@ -1,8 +1,8 @@
 """Whether judgements belong to the questions for which they are recorded.
 
 Only what was shown is judged wrong, and what is shown for a question suits it better than it suits other questions: in
-all collections that were measured by one to four standard deviations in the mean (docs/learning.md). Where rows got to the
-wrong questions, by a faulty import or by somebody who means harm, by about none. Then a near question tells nothing.
+all collections that were measured by one to four standard deviations in the mean (docs/learning.md). Where rows got to
+the wrong questions, by a faulty import or by somebody who means harm, by about none: near questions tell nothing then.
 """
 
 import numpy as np
