@@ -16,9 +16,10 @@ from engine.memory.belonging import LOOKED_AT, SMALLEST, USUAL, belonging
 from engine.memory.density import LEAST_COSINE, Density
 from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
+from engine.memory.importance import EQUAL, Importance, importance
 from engine.memory.playbook import Near, Neighbour, Playbook, same_role
 from engine.memory.questions import Questions, Vector
-from engine.memory.words import Overlap, Rows, Vocabulary, Words, common, difference, overlap, words
+from engine.memory.words import Overlap, Rows, Vocabulary, Weigh, Words, common, difference, overlap, words
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 
@@ -52,6 +53,14 @@ class _Answers(NamedTuple):
     playbooks: list[Playbook]
 
 
+class _Learned(NamedTuple):
+    """What the outcomes of a corpus say about themselves, and of what that was made."""
+
+    state: object
+    fit: Fit
+    importance: Importance
+
+
 class Evidence:
     """The outcomes of one model. Not safe for threads by itself."""
 
@@ -68,7 +77,7 @@ class Evidence:
         self._numbers: dict[Key, int] = {}  # of the judged documents
         self._free: list[int] = []  # numbers of those that are judged no more
         self._order: dict[str, list[tuple[bytes, Key]]] = {}  # by corpus: its judged documents by their digests
-        self._fits: dict[str, tuple[object, Fit]] = {}  # by corpus: what the fit was made of, and the fit
+        self._learned: dict[str, _Learned] = {}  # by corpus
         self._places: dict[tuple[str, str], tuple[object, dict[str, _Judged]]] = {}  # by corpus, question: see _placed
         self._fresh: dict[str, str] = {}  # by corpus: the generation for which its fit is known to hold
 
@@ -119,12 +128,8 @@ class Evidence:
 
         `without`: a recorded question to leave out, as if it had never been asked.
         """
-        near = [one for one in self.questions.near(asked.vector, LEAST_COSINE, NEAREST) if one[0] != without]
-        if asked.text is None or not near:
-            return [Neighbour(*one) for one in near]
-        said = [*(self._words[text] for text, _ in near), words(asked.text)]
-        shared = common(said, np.arange(len(near)), np.full(len(near), len(near)), self._vocabulary)
-        return [Neighbour(*one, c) for one, c in zip(near, self._vocabulary.believed(shared).tolist(), strict=True)]
+        near = self.questions.near(asked.vector, LEAST_COSINE, NEAREST)
+        return [Neighbour(*one) for one in near if one[0] != without]
 
     def usual(self, asked: Asked) -> float:
         """How near recorded questions usually are to one, as `density.usual` has it."""
@@ -145,7 +150,7 @@ class Evidence:
         asked = np.searchsorted(ends, hits, side="right")
         places = hits - ends[asked]  # from the end of the answers to its question
         found = (
-            Near(answers[at].playbooks[place], 1 - near[at].cosine, usual=usual, common=near[at].common)
+            Near(answers[at].playbooks[place], 1 - near[at].cosine, usual=usual)
             for at, place in zip(asked.tolist(), places.tolist(), strict=True)
         )
         return [one for one in found if same_role(one.playbook.role, role)]
@@ -157,6 +162,25 @@ class Evidence:
             numbers = np.array([self._numbers[key] for key, _ in pairs], np.int64)
             known = self._answers[text] = _Answers(numbers, [one for _, one in pairs])
         return known
+
+    def sharing(self, near: Sequence[Near], asked: Asked) -> list[Near]:
+        """The judgements, each with what its question has in common with the one asked, as its corpus has learned."""
+        if asked.text is None:
+            return list(near)
+        found: list[Near] = []
+        for corpus in dict.fromkeys(one.playbook.corpus for one in near):
+            some = [one for one in near if one.playbook.corpus == corpus]
+            texts = {text: at for at, text in enumerate(dict.fromkeys(one.playbook.query for one in some))}
+            said = [*(self._words[text] for text in texts), words(asked.text)]
+            shared = common(said, np.arange(len(texts)), np.full(len(texts), len(texts)), self._weigh(corpus))
+            believed = self._vocabulary.believed(shared).tolist()
+            found += [one._replace(common=believed[texts[one.playbook.query]]) for one in some]
+        return found
+
+    def _weigh(self, corpus: str) -> Weigh:
+        """What words weigh where a question is compared with the recorded ones of a corpus."""
+        learned = self._learned.get(corpus)
+        return (learned.importance if learned else EQUAL).weighing(self._vocabulary)
 
     def compared(self, near: Sequence[Near], asked: Asked, generations: Iterable[Generation]) -> list[Near]:
         """The judgements, each with how much better its document suits the recorded question than the one asked."""
@@ -182,7 +206,7 @@ class Evidence:
             said = [self._words[text] for text in texts] + [words(asked.text)]
             held = [self._documents.words(generation, id) for id in ids]
             pairs = (np.concatenate([recorded, np.full(len(ids), len(texts))]), np.append(judged, np.arange(len(ids))))
-            common, weight = overlap(said, held, *pairs, self._vocabulary)
+            common, weight = overlap(said, held, *pairs, self._weigh(generation.corpus))
             one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
             more_words = difference(one, other)
         better = zip(near, more_words.tolist(), nearer.tolist(), strict=True)
@@ -199,10 +223,11 @@ class Evidence:
                 chosen = self._chosen(corpus)
                 judged = [(one, sorted(self._asked[one.query])) for one in chosen]
                 state = (generation.name, judged, self._density.references)
-                if corpus not in self._fits or self._fits[corpus][0] != state:
-                    self._fits[corpus] = (state, fit(self._sample(chosen, generation)))
+                if corpus not in self._learned or self._learned[corpus].state != state:
+                    sample, telling = self._sample(chosen, generation)
+                    self._learned[corpus] = _Learned(state, fit(sample), telling)
                 self._fresh[corpus] = generation.name
-            made[corpus] = self._fits[corpus][1]
+            made[corpus] = self._learned[corpus].fit
         return made
 
     def _chosen(self, corpus: str) -> list[Playbook]:
@@ -215,29 +240,38 @@ class Evidence:
             chosen += [judged[id] for id in sorted(judged)[:A_DOCUMENT]]
         return chosen
 
-    def _sample(self, chosen: list[Playbook], generation: Generation) -> Sample:
+    def _sample(self, chosen: list[Playbook], generation: Generation) -> tuple[Sample, Importance]:
+        """The judgements as a fit sees them, and what the words of their questions tell: it sees no other questions."""
         starts = [at for at in range(len(chosen)) if at == 0 or chosen[at].key != chosen[at - 1].key]
         pairs = [
             _pairs(start, np.stack([self.questions.vector(one.query) for one in chosen[start:end]]))
             for start, end in zip(starts, [*starts[1:], len(chosen)], strict=True)
         ]
-        of, by, cosines = (np.concatenate([pair[part] for pair in pairs] or [np.empty(0)]) for part in range(3))
+        parts = (np.concatenate([pair[part] for pair in pairs] or [np.empty(0)]) for part in range(3))
+        of, by, cosines = next(parts).astype(np.int64), next(parts).astype(np.int64), next(parts)
         places = {query: self._placed(query, generation) for query in dict.fromkeys(one.query for one in chosen)}
         seen = [places[one.query][one.playbook_id] for one in chosen]
         usual = self._usual(list(places))
-        return Sample(
-            scores=np.array([one.score for one in chosen], np.float64),
+        scores = np.array([one.score for one in chosen], np.float64)
+        asked, answering = (_numbered([getattr(one, name) for one in chosen]) for name in ("query", "id"))
+        said = [self._words[text] for text in places]
+        held = [self._documents.words(generation, id) for id in dict.fromkeys(one.id for one in chosen)]
+        telling, vocabulary = importance(said, held, asked, answering, scores), Vocabulary(said)
+        weigh = telling.weighing(vocabulary)
+        sample = Sample(
+            scores=scores,
             ranks=np.array([one.rank for one in seen], np.float64),
-            words=self._overlap(chosen, generation),
+            words=overlap(said, held, asked, answering, weigh),
             meaning=np.array([one.cosine for one in seen], np.float64),
             shown=np.array([max(1.0, SHOWN / len(places[one.query])) for one in chosen], np.float64),
             usual=np.array([usual[one.query] for one in chosen], np.float64),
-            of=of.astype(np.int64),
-            by=by.astype(np.int64),
+            of=of,
+            by=by,
             cosines=cosines,
-            common=self._common(chosen, of.astype(np.int64), by.astype(np.int64)),
+            common=vocabulary.believed(common(said, asked[of], asked[by], weigh)),
             belonging=self._belonging(chosen, generation),
         )
+        return sample, telling
 
     def _belonging(self, chosen: list[Playbook], generation: Generation) -> float:
         """How far what was judged wrong belongs to its questions; in a small corpus as far as is usual."""
@@ -257,25 +291,6 @@ class Evidence:
         usual = self._density.usual(np.stack(vectors), questions).tolist() if vectors else []
         return dict(zip(questions, usual, strict=True))
 
-    def _asked_in(self, chosen: list[Playbook]) -> tuple[Rows, list[Words]]:
-        """The question of each judgement, by its place among their words."""
-        texts = {text: at for at, text in enumerate(dict.fromkeys(one.query for one in chosen))}
-        return np.array([texts[one.query] for one in chosen], np.int64), [self._words[text] for text in texts]
-
-    def _common(self, chosen: list[Playbook], of: Rows, by: Rows) -> Floats:
-        """What the questions of pairs of judgements have in common, among these questions: a fit sees no others."""
-        asked, said = self._asked_in(chosen)
-        vocabulary = Vocabulary(said)
-        return vocabulary.believed(common(said, asked[of], asked[by], vocabulary))
-
-    def _overlap(self, chosen: list[Playbook], generation: Generation) -> Overlap:
-        """How much of its question the document of each judgement has, among these questions: a fit sees no others."""
-        asked, said = self._asked_in(chosen)
-        ids = {id: at for at, id in enumerate(dict.fromkeys(one.id for one in chosen))}
-        answering = np.array([ids[one.id] for one in chosen], np.int64)
-        held = [self._documents.words(generation, id) for id in ids]
-        return overlap(said, held, asked, answering, Vocabulary(said))
-
     def _placed(self, query: str, generation: Generation) -> dict[str, _Judged]:
         """How each document judged for a question stands by its cosine; one that is gone is last."""
         judged = [one for _, one in self._asked[query].values() if one.corpus == generation.corpus]
@@ -290,6 +305,12 @@ class Evidence:
         places = {one.playbook_id: _Judged(rank, cosine) for rank, (one, cosine) in enumerate(order, 1)}
         self._places[generation.corpus, query] = (state, places)
         return places
+
+
+def _numbered(names: list[str]) -> Rows:
+    """Each name by its number, in the order in which they come first."""
+    numbers = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], np.int64)
 
 
 def _digest(key: Key) -> bytes:

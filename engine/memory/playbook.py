@@ -44,11 +44,10 @@ class Playbook:
 
 
 class Neighbour(NamedTuple):
-    """A recorded question near to the one that is asked: the cosine, and what they have in common of their words."""
+    """A recorded question near to the one that is asked."""
 
     text: str
     cosine: float
-    common: float = NEUTRAL
 
 
 class Near(NamedTuple):

@@ -138,10 +138,10 @@ class Playbooks:
             if evidence is None or not questions:
                 return Memory([], {})
             fits, usual = evidence.fits(generations), evidence.usual(asked)
-            near = evidence.judgements(telling(questions, usual, fits.values()), usual, role, wanted)
+            near = evidence.judgements(questions, usual, role, wanted)
             if self._policy.excludes:
                 near = [one for one in near if self._policy.applies(one.playbook)]
-            near = evidence.compared(near, asked, generations)
+            near = evidence.compared(telling(evidence.sharing(near, asked), fits), asked, generations)
             memory = Memory(self._policy.faded(near, evidence.failures, UNDECIDED), fits)
         self._tell_astray(fits)
         return memory

@@ -7,7 +7,7 @@ Nothing is brought in that the search had not found, and where nothing is added 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.memory.fit import Fit, Floats, Pairs, gain
-from engine.memory.playbook import Near, Neighbour
+from engine.memory.playbook import Near
 from engine.search.fusion import Key
 
 ANCHOR = 2.0  # β: the greater, the less an outcome moves
@@ -24,7 +24,7 @@ FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outwei
 SAME = 1e-4  # distance up to which a recorded question is the one that is asked
 FOR, AGAINST = 6.0, 2.0  # a judgement counts as this power of the relatedness of the questions: harm outweighs help
 UNRELATED = 0.1  # relatedness below which it counts nothing
-MARGIN = 0.06  # of cosine, by which another question is taken for less near than it is: harm outweighs help
+MARGIN = 0.065  # of cosine, by which another question is taken for less near than it is: harm outweighs help
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
 
@@ -92,18 +92,19 @@ def weigh(near: Sequence[Near], fits: Mapping[str, Fit]) -> dict[Key, Weighed]:
     return weighed
 
 
-def telling(questions: Sequence[Neighbour], usual: float, fits: Iterable[Fit]) -> list[Neighbour]:
-    """Those of some recorded questions whose judgements may count by one of the fits.
+def telling(near: Sequence[Near], fits: Mapping[str, Fit]) -> list[Near]:
+    """Those of some judgements that may count as far as their questions go.
 
-    That what their difference explains is taken off makes them count less, never more.
+    What the difference of the questions explains is not looked at: it makes judgements count less, never more.
     """
-    cosines = 1 - (1 - np.array([one.cosine for one in questions]))  # as `said_by` has them
-    none = np.zeros(len(cosines))
-    pairs = Pairs(cosines - MARGIN, none, none, none + usual, np.array([one.common for one in questions]))
-    may = 1 - cosines <= SAME
-    for fit in fits:
-        may |= fit.beyond_usual(pairs, none) >= UNRELATED
-    return [one for one, counts in zip(questions, may.tolist(), strict=True) if counts]
+    may = np.zeros(len(near), np.bool_)
+    for corpus in {one.playbook.corpus for one in near}:
+        at = [row for row, one in enumerate(near) if one.playbook.corpus == corpus]
+        distances, usual, common = np.array([(near[row].distance, near[row].usual, near[row].common) for row in at]).T
+        none = np.zeros(len(at))
+        related = fits[corpus].beyond_usual(Pairs(1 - distances - MARGIN, none, none, usual, common), none)
+        may[at] = (distances <= SAME) | (related >= UNRELATED)
+    return [one for one, counts in zip(near, may.tolist(), strict=True) if counts]
 
 
 def said_by(judged: Sequence[Near], fit: Fit) -> Floats:

@@ -6,7 +6,7 @@ question says ("who", "need") says nothing about what this one asks.
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Words = NDArray[np.uint32]  # distinct, ascending
 Keys = NDArray[np.uint64]  # words, each with the number of what it stands in
+Weigh = Callable[[Words], Floats]  # what each of some words weighs
 
 NONE: Words = np.empty(0, np.uint32)
 MOST = 4096  # distinct words of a text that are looked at
@@ -82,12 +83,11 @@ class Overlap(NamedTuple):
 
 
 class Said:
-    """The words of some questions, one question after the other, with what each weighs."""
+    """The words of some questions, one question after the other."""
 
-    def __init__(self, questions: Sequence[Words], vocabulary: Vocabulary) -> None:
-        """`vocabulary`: by which words weigh."""
+    def __init__(self, questions: Sequence[Words]) -> None:
+        """Of `questions`."""
         self.words = np.concatenate([NONE, *questions])
-        self.weights = vocabulary.weights(self.words)
         self._lengths = np.array([len(one) for one in questions], np.int64)
         self._starts = np.concatenate(([0], np.cumsum(self._lengths)[:-1])).astype(np.int64)
 
@@ -117,32 +117,48 @@ def _among(wanted: Keys, held: Keys) -> NDArray[np.bool_]:
     return found
 
 
-def overlap(
-    questions: Sequence[Words], documents: Sequence[Words], asked: Rows, answering: Rows, vocabulary: Vocabulary
-) -> Overlap:
-    """The overlap of pairs: `asked` and `answering` are the positions of their questions and documents."""
-    said = Said(questions, vocabulary)
+class Matches(NamedTuple):
+    """The words of the questions of some pairs: for each its pair, its place among those said, and whether the document
+    of the pair has it.
+    """
+
+    pair: Rows
+    word: Rows
+    has: NDArray[np.bool_]
+
+
+def matches(said: Said, documents: Sequence[Words], asked: Rows, answering: Rows) -> Matches:
+    """`asked` and `answering` are the positions of the questions and documents of the pairs."""
     of = np.repeat(np.arange(len(documents)), [len(one) for one in documents])
     held = _keys(np.concatenate([NONE, *documents]), of)
     pair, word = said.of(asked)
-    has = _among(_keys(said.words[word], answering[pair]), held)
-    weights = said.weights[word]
+    return Matches(pair, word, _among(_keys(said.words[word], answering[pair]), held))
+
+
+def overlap(
+    questions: Sequence[Words], documents: Sequence[Words], asked: Rows, answering: Rows, weigh: Weigh
+) -> Overlap:
+    """The overlap of pairs: `asked` and `answering` are the positions of their questions and documents."""
+    said = Said(questions)
+    pair, word, has = matches(said, documents, asked, answering)
+    weights = weigh(said.words)[word]
     common = np.bincount(pair, weights * has, len(asked)).astype(np.float64)
     return Overlap(common, np.bincount(pair, weights, len(asked)).astype(np.float64))
 
 
-def common(questions: Sequence[Words], one: Rows, other: Rows, vocabulary: Vocabulary) -> Floats:
+def common(questions: Sequence[Words], one: Rows, other: Rows, weigh: Weigh) -> Floats:
     """What pairs of questions have in common: the weight of the words that both have / that either has, 0 … 1.
 
     `one`, `other`: their positions. Of a question of very many words the COMPARED of least number count: of two equal
     ones these are the same (Broder 1997).
     """
-    said = Said([question[:COMPARED] for question in questions], vocabulary)
+    said = Said([question[:COMPARED] for question in questions])
+    weights = weigh(said.words)
     question, word = said.of(np.arange(len(questions)))
-    totals = np.bincount(question, said.weights[word], len(questions))
+    totals = np.bincount(question, weights[word], len(questions))
     pair, word = said.of(one)
     has = _among(_keys(said.words[word], other[pair]), said.keys)
-    both = np.bincount(pair, said.weights[word] * has, len(one))
+    both = np.bincount(pair, weights[word] * has, len(one))
     shared: Floats = (both / np.maximum(totals[one] + totals[other] - both, LEAST)).round(DECIMALS)
     return shared
 

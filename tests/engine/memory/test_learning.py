@@ -3,6 +3,7 @@
 `docs/learning.md` has the figures of all collections. Here one is small enough for every run, the others are slow.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from bench.cranfield import of_sentences
 from bench.discoveries import lifts
 from bench.discoveries import line as line_of
 from bench.learning import CRANFIELD, RUNS, Measured, line, measure, prepared
-from bench.staffing import staffing
+from bench.staffing import other_staffing, staffing
 
 BY_NAME = {run.name: run for run in RUNS}
 CURVE = ("10 % of them", "25 % of them", "50 % of them", "right")
@@ -92,6 +93,7 @@ def test_staffing(tmp_path: Path) -> None:
     assert found.related["10 % flipped"].ndcg_gain >= 0.08
     assert found.related["20 % flipped"].ndcg_gain >= 0.04
     assert found.unrelated["right"].ndcg_gain >= 0
+    assert found.unrelated["right"].hurt <= 0.02 * found.unrelated["right"].questions
     assert found.related["shuffled"].mrr_gain == found.related["shuffled"].ndcg_gain == 0
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
@@ -111,10 +113,14 @@ def test_claims(every: dict[str, Collection], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_of_very_many_unrelated_claims_few_are_hurt(tmp_path: Path) -> None:
-    every = [other_claims(CRANFIELD, number) for number in range(1, 6)]
-    with prepared(every, tmp_path) as home:
-        found = [measure(one, "tune", "robust", home, [BY_NAME["right"]]) for one in every]
+@pytest.mark.parametrize("make", [lambda number: other_claims(CRANFIELD, number), other_staffing])
+def test_of_very_many_unrelated_questions_few_are_hurt(make: Callable[[int], Collection], tmp_path: Path) -> None:
+    found = []
+    for number in range(1, 6):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with prepared([one := make(number)], folder) as home:
+            found.append(measure(one, "tune", "robust", home, [BY_NAME["right"]]))
     print("\n" + "\n".join(map(line, found)))
     related, unrelated = ([getattr(one, kind)["right"] for one in found] for kind in ("related", "unrelated"))
     questions = sum(one.questions for one in unrelated)

@@ -23,7 +23,7 @@ def counted(*questions: str) -> Vocabulary:
 def better(one: str, other: str, document: str, vocabulary: Vocabulary) -> float:
     """How much more of `one` than of `other` the document has."""
     at = np.array([0, 1], np.int64)
-    both = overlap([words(one), words(other)], [words(document)], at, np.zeros(2, np.int64), vocabulary)
+    both = overlap([words(one), words(other)], [words(document)], at, np.zeros(2, np.int64), vocabulary.weights)
     first, second = (Overlap(both.common[row], both.asked[row]) for row in (slice(0, 1), slice(1, 2)))
     return float(difference(first, second)[0])
 
@@ -68,7 +68,7 @@ def test_the_difference_is_bounded_and_turns_round(one: str, other: str, documen
 
 def shared(one: str, other: str, vocabulary: Vocabulary) -> float:
     at = np.zeros(1, np.int64)
-    return float(common([words(one), words(other)], at, at + 1, vocabulary)[0])
+    return float(common([words(one), words(other)], at, at + 1, vocabulary.weights)[0])
 
 
 @given(TEXT, TEXT)
@@ -164,7 +164,8 @@ def test_what_a_fit_does_not_look_at_does_not_change_it(welders: Session, monkey
     def seen() -> list[float]:
         chosen = held._chosen("welders")
         assert len(chosen) < 2 * KNOWN
-        return [*held._sample(chosen, live).words.common, *held._sample(chosen, live).words.asked]
+        sample, telling = held._sample(chosen, live)
+        return [*sample.words.common, *sample.words.asked, *telling.shares]
 
     before = seen()
     record(welders, "on the night shift", str(welders.run("select max(id) as id from welders").rows()[0]["id"]), 1.0)
