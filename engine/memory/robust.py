@@ -27,6 +27,7 @@ UNRELATED = 0.1  # relatedness below which it counts nothing
 MARGIN = 0.065  # of cosine, by which another question is taken for less near than it is: harm outweighs help
 NAMED = 5  # outcomes that `_explain` names for one row
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
+WHISPER = 0.2  # nor does it by less than this share of what one judgement of the same need says
 
 
 class Voice(NamedTuple):
@@ -75,7 +76,7 @@ class Weighed:
 
 
 def weigh(near: Sequence[Near], fits: Mapping[str, Fit]) -> dict[Key, Weighed]:
-    """What judgements of near questions add to each document: the sum of what each one says."""
+    """What judgements of near questions add to each document: the sum of what each one says, where that is enough."""
     by_corpus: dict[str, list[Near]] = {}
     for one in sorted(near, key=lambda one: (one.distance, one.playbook.playbook_id)):
         by_corpus.setdefault(one.playbook.corpus, []).append(one)
@@ -86,7 +87,7 @@ def weigh(near: Sequence[Near], fits: Mapping[str, Fit]) -> dict[Key, Weighed]:
     weighed = {}
     for key, heard in voices.items():
         added = sum(voice.log_odds for voice in heard)
-        if abs(added) > LEAST:
+        if abs(added) > max(LEAST, WHISPER * fits[key.corpus].sureness()):
             speaking = [voice for voice in heard if voice.log_odds * added > 0]
             weighed[key] = Weighed(added, tuple(sorted(speaking, key=lambda voice: -abs(voice.log_odds))))
     return weighed
