@@ -19,7 +19,7 @@ from engine.memory.fit import Fit, Floats, Sample, fit
 from engine.memory.importance import EQUAL, Importance, importance
 from engine.memory.playbook import Near, Neighbour, Playbook, same_role
 from engine.memory.questions import Questions, Vector
-from engine.memory.words import Overlap, Rows, Vocabulary, Weigh, Words, common, difference, overlap, words
+from engine.memory.words import Overlap, Rows, Vocabulary, Words, common, difference, overlap, words
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 
@@ -172,15 +172,18 @@ class Evidence:
             some = [one for one in near if one.playbook.corpus == corpus]
             texts = {text: at for at, text in enumerate(dict.fromkeys(one.playbook.query for one in some))}
             said = [*(self._words[text] for text in texts), words(asked.text)]
-            shared = common(said, np.arange(len(texts)), np.full(len(texts), len(texts)), self._weigh(corpus))
-            believed = self._vocabulary.believed(shared).tolist()
-            found += [one._replace(common=believed[texts[one.playbook.query]]) for one in some]
+            pairs = np.arange(len(texts)), np.full(len(texts), len(texts))
+            shares = _sharing(said, *pairs, self._importance(corpus), self._vocabulary)
+            by_question = [dict(zip(texts, share.tolist(), strict=True)) for share in shares]
+            for one in some:
+                shared, idle = (share[one.playbook.query] for share in by_question)
+                found.append(one._replace(common=shared, idle=idle))
         return found
 
-    def _weigh(self, corpus: str) -> Weigh:
-        """What words weigh where a question is compared with the recorded ones of a corpus."""
+    def _importance(self, corpus: str) -> Importance:
+        """What words tell where a question is compared with the recorded ones of a corpus."""
         learned = self._learned.get(corpus)
-        return (learned.importance if learned else EQUAL).weighing(self._vocabulary)
+        return learned.importance if learned else EQUAL
 
     def compared(self, near: Sequence[Near], asked: Asked, generations: Iterable[Generation]) -> list[Near]:
         """The judgements, each with how much better its document suits the recorded question than the one asked."""
@@ -206,7 +209,8 @@ class Evidence:
             said = [self._words[text] for text in texts] + [words(asked.text)]
             held = [self._documents.words(generation, id) for id in ids]
             pairs = (np.concatenate([recorded, np.full(len(ids), len(texts))]), np.append(judged, np.arange(len(ids))))
-            common, weight = overlap(said, held, *pairs, self._weigh(generation.corpus))
+            weigh = self._importance(generation.corpus).weighing(self._vocabulary)
+            common, weight = overlap(said, held, *pairs, weigh)
             one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
             more_words = difference(one, other)
         better = zip(near, more_words.tolist(), nearer.tolist(), strict=True)
@@ -257,18 +261,19 @@ class Evidence:
         said = [self._words[text] for text in places]
         held = [self._documents.words(generation, id) for id in dict.fromkeys(one.id for one in chosen)]
         telling, vocabulary = importance(said, held, asked, answering, scores), Vocabulary(said)
-        weigh = telling.weighing(vocabulary)
+        shared, idle = _sharing(said, asked[of], asked[by], telling, vocabulary)
         sample = Sample(
             scores=scores,
             ranks=np.array([one.rank for one in seen], np.float64),
-            words=overlap(said, held, asked, answering, weigh),
+            words=overlap(said, held, asked, answering, telling.weighing(vocabulary)),
             meaning=np.array([one.cosine for one in seen], np.float64),
             shown=np.array([max(1.0, SHOWN / len(places[one.query])) for one in chosen], np.float64),
             usual=np.array([usual[one.query] for one in chosen], np.float64),
             of=of,
             by=by,
             cosines=cosines,
-            common=vocabulary.believed(common(said, asked[of], asked[by], weigh)),
+            common=shared,
+            idle=idle,
             belonging=self._belonging(chosen, generation),
         )
         return sample, telling
@@ -305,6 +310,15 @@ class Evidence:
         places = {one.playbook_id: _Judged(rank, cosine) for rank, (one, cosine) in enumerate(order, 1)}
         self._places[generation.corpus, query] = (state, places)
         return places
+
+
+def _sharing(
+    said: list[Words], one: Rows, other: Rows, telling: Importance, vocabulary: Vocabulary
+) -> tuple[Floats, Floats]:
+    """What pairs of questions have in common of their words, and of those that tell nothing, as far as is believed."""
+    shared = common(said, one, other, telling.weighing(vocabulary))
+    idle = common(said, one, other, vocabulary.weights, telling.idling(vocabulary))
+    return vocabulary.believed(shared), idle * vocabulary.trust
 
 
 def _numbered(names: list[str]) -> Rows:

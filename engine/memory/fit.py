@@ -38,6 +38,7 @@ USUAL_DENSITY, DENSITY_SPREAD = 1.0, 0.3
 USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3
 USUAL_COMMON, COMMON_SPREAD = 0.5, 0.2
 LITTLE = 0.15  # in common: less than this says no more
+IDLE = 0.4  # of cosine that words in common which tell nothing bring about
 STEEPNESS, STEEPNESS_SPREAD = 1.5, 0.5
 MOST_SURE = 8.0  # log odds
 DEEPEST = 20  # rank from which on a judged document counts as one of the last
@@ -46,9 +47,9 @@ DEEPEST = 20  # rank from which on a judged document counts as one of the last
 @dataclass(frozen=True)
 class Fit:
     """How outcomes are read. The relatedness of two questions of cosine s, for a judgement that was made for one, is
-    ground + (ceiling − ground) · σ((s − density·u + common·(c − ¼) − [words·Δw + meaning·Δm]₊ − middle) / width): how
-    likely they need the same. u: how near recorded questions usually are to the one that is asked (`density.usual`).
-    c: how much of their words they have in common (`words.common`), at least 0.15.
+    ground + (ceiling − ground) · σ((s − .4i − density·u + common·(c − ¼) − [words·Δw + meaning·Δm]₊ − middle) / width),
+    how likely they need the same. u: how near recorded questions usually are to the one asked (`density.usual`). c: how
+    much of their words they have in common (`words.common`), at least 0.15; i: how much of those that tell nothing.
 
     Δw, Δm: how far the difference of the two questions explains the judgement. A right document that has more of the
     words of the recorded question, and is nearer to it, than to the other one, may be right for that alone; so may be
@@ -79,7 +80,8 @@ class Fit:
         """
         explained = np.sign(leanings) * (self.words * pairs.words + self.meaning * pairs.meaning)
         said = self.common * (np.maximum(pairs.common, LITTLE) - NEUTRAL)
-        alike: Floats = pairs.cosines - self.density * pairs.usual + said - np.maximum(explained, 0.0)
+        cosines = pairs.cosines - IDLE * pairs.idle
+        alike: Floats = cosines - self.density * pairs.usual + said - np.maximum(explained, 0.0)
         return alike
 
     def beyond_usual(self, pairs: "Pairs", leanings: Floats) -> Floats:
@@ -111,7 +113,8 @@ class Pairs:
 
     `cosines`: of the two questions. `words`, `meaning`: how much better the document suits the question for which it
     was judged than the other one, by its words (`words.difference`) and by cosine. `usual`: how near recorded questions
-    usually are to the other one. `common`: what the two questions have in common of their words.
+    usually are to the other one. `common`: what the two questions have in common of their words, `idle`: of those that
+    tell nothing.
     """
 
     cosines: Floats
@@ -119,6 +122,7 @@ class Pairs:
     meaning: Floats
     usual: Floats
     common: Floats
+    idle: Floats
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ class Sample:
     by: Rows
     cosines: Floats  # of the questions of a pair
     common: Floats  # of their words
+    idle: Floats  # of their words that tell nothing
     belonging: float = belonging.USUAL  # of what was judged wrong to its questions, see `belonging.belonging`
 
     @cached_property
@@ -142,7 +147,7 @@ class Sample:
         """What is known of each pair."""
         one, other = (Overlap(self.words.common[rows], self.words.asked[rows]) for rows in (self.by, self.of))
         nearer = self.meaning[self.by] - self.meaning[self.of]
-        return Pairs(self.cosines, difference(one, other), nearer, self.usual[self.of], self.common)
+        return Pairs(self.cosines, difference(one, other), nearer, self.usual[self.of], self.common, self.idle)
 
 
 def _sigmoid(x: Any) -> Any:

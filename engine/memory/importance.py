@@ -42,6 +42,10 @@ class Importance:
         """A word weighs as much as it tells, and more the rarer it is among questions."""
         return lambda words: vocabulary.weights(words) * self.of(words)
 
+    def idling(self, vocabulary: Vocabulary) -> Weigh:
+        """A word weighs as much as it lacks of what words usually tell, and more the rarer it is among questions."""
+        return lambda words: vocabulary.weights(words) * np.maximum(0.0, 1 - self.of(words) / self.others)
+
 
 EQUAL = Importance(NONE, np.empty(0), 1.0)
 

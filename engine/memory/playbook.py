@@ -56,7 +56,7 @@ class Near(NamedTuple):
     `words`, `meaning`: how much better its document suits the recorded question than the one that is asked, by its
     words and by the cosine, -2 … 2. What suits the recorded one better may be right for it alone. `usual`: how near
     recorded questions usually are to the one that is asked, as `density.usual` has it. `common`: what the two questions
-    have in common of their words, 0 … 1; a quarter says nothing.
+    have in common of their words, 0 … 1; a quarter says nothing. `idle`: the same of words that tell nothing, 0 … 1.
     """
 
     playbook: Playbook
@@ -65,6 +65,7 @@ class Near(NamedTuple):
     meaning: float = 0.0
     usual: float = 0.0
     common: float = NEUTRAL
+    idle: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,10 @@ def telling(near: Sequence[Near], fits: Mapping[str, Fit]) -> list[Near]:
     may = np.zeros(len(near), np.bool_)
     for corpus in {one.playbook.corpus for one in near}:
         at = [row for row, one in enumerate(near) if one.playbook.corpus == corpus]
-        distances, usual, common = np.array([(near[row].distance, near[row].usual, near[row].common) for row in at]).T
+        some = (near[row] for row in at)
+        distances, *known = np.array([(one.distance, one.usual, one.common, one.idle) for one in some]).T
         none = np.zeros(len(at))
-        related = fits[corpus].beyond_usual(Pairs(1 - distances - MARGIN, none, none, usual, common), none)
+        related = fits[corpus].beyond_usual(Pairs(1 - distances - MARGIN, none, none, *known), none)
         may[at] = (distances <= SAME) | (related >= UNRELATED)
     return [one for one, counts in zip(near, may.tolist(), strict=True) if counts]
 
@@ -116,7 +117,7 @@ def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
     """
     leanings = np.array([2 * one.playbook.score - 1 for one in judged])
     distances = np.array([one.distance for one in judged])
-    known = np.array([(one.words, one.meaning, one.usual, one.common) for one in judged]).T
+    known = np.array([(one.words, one.meaning, one.usual, one.common, one.idle) for one in judged]).T
     pairs = Pairs(1 - distances - MARGIN, *known)
     related = fit.beyond_usual(pairs, leanings)
     believed = np.where(related < UNRELATED, 0.0, related ** np.where(leanings > 0, FOR, AGAINST))

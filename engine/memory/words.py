@@ -49,8 +49,13 @@ class Vocabulary:
 
     def believed(self, shares: Floats) -> Floats:
         """What to believe of shares of words, see `common`: of few questions one cannot tell which words are rare."""
-        believed: Floats = NEUTRAL + (shares - NEUTRAL) * self._questions / (self._questions + FEW)
+        believed: Floats = NEUTRAL + (shares - NEUTRAL) * self.trust
         return believed
+
+    @property
+    def trust(self) -> float:
+        """How far to believe what so many questions say about their words: 0 … 1."""
+        return self._questions / (self._questions + FEW)
 
     def add(self, question: Words) -> None:
         """Count a question."""
@@ -146,11 +151,11 @@ def overlap(
     return Overlap(common, np.bincount(pair, weights, len(asked)).astype(np.float64))
 
 
-def common(questions: Sequence[Words], one: Rows, other: Rows, weigh: Weigh) -> Floats:
+def common(questions: Sequence[Words], one: Rows, other: Rows, weigh: Weigh, counted: Weigh | None = None) -> Floats:
     """What pairs of questions have in common: the weight of the words that both have / that either has, 0 … 1.
 
-    `one`, `other`: their positions. Of a question of very many words the COMPARED of least number count: of two equal
-    ones these are the same (Broder 1997).
+    `one`, `other`: their positions. `counted`: what the words that both have count, if not their weight. Of a question
+    of very many words the COMPARED of least number are looked at: of two equal ones these are the same (Broder 1997).
     """
     said = Said([question[:COMPARED] for question in questions])
     weights = weigh(said.words)
@@ -159,7 +164,10 @@ def common(questions: Sequence[Words], one: Rows, other: Rows, weigh: Weigh) -> 
     pair, word = said.of(one)
     has = _among(_keys(said.words[word], other[pair]), said.keys)
     both = np.bincount(pair, weights[word] * has, len(one))
-    shared: Floats = (both / np.maximum(totals[one] + totals[other] - both, LEAST)).round(DECIMALS)
+    either = np.maximum(totals[one] + totals[other] - both, LEAST)
+    if counted is not None:
+        both = np.bincount(pair, counted(said.words)[word] * has, len(one))
+    shared: Floats = (both / either).round(DECIMALS)
     return shared
 
 

@@ -49,7 +49,7 @@ def test_where_many_are_near_the_same_cosine_says_less() -> None:
     assert dense > 0.3 > sparse
     fit, none = Fit(), np.zeros(2)
     likeness = fit.likeness(
-        Pairs(np.full(2, 0.75), none, none, np.array([dense, sparse]), np.full(2, NEUTRAL)), np.ones(2)
+        Pairs(np.full(2, 0.75), none, none, np.array([dense, sparse]), np.full(2, NEUTRAL), none), np.ones(2)
     )
     assert fit.relatedness(likeness)[0] < 0.1 < 0.85 < fit.relatedness(likeness)[1]
 

@@ -90,6 +90,14 @@ def test_a_word_weighs_as_much_as_it_tells_and_the_more_the_rarer_it_is() -> Non
     assert found.weighing(vocabulary)(asked) == pytest.approx(found.of(asked) * vocabulary.weights(asked))
 
 
+def test_a_word_idles_as_far_as_it_tells_less_than_words_usually_do() -> None:
+    found = told(requests())
+    vocabulary = Vocabulary(words(question) for question in dict.fromkeys(one[0] for one in requests()))
+    for word, idles in (("gary", False), ("welder", False), ("client", True), ("please", True), ("electrician", False)):
+        assert bool(found.idling(vocabulary)(words(word))[0] > 0) is idles
+    assert not EQUAL.idling(vocabulary)(words("please client gary")).any()
+
+
 def test_a_lake_learns_which_words_of_its_questions_tell(session: Session) -> None:
     rows = ", ".join(f"('{city} {role}', 'A {role}, at home in {city}.')" for city in CITIES for role in ROLES)
     session.run(f"create table people as from (values {rows}) as t(id, text)")

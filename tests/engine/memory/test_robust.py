@@ -17,7 +17,7 @@ from engine.memory.evidence import Asked, Evidence
 from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
-from engine.memory.robust import log_odds_of, moved, place_of, weigh
+from engine.memory.robust import LEAST, WHISPER, log_odds_of, moved, place_of, said_by, weigh
 from engine.memory.words import NEUTRAL, Overlap
 from engine.search.fusion import Key
 
@@ -112,14 +112,27 @@ def test_far_questions_say_nothing_however_many() -> None:
     assert weigh(far, {"c": Fit()}).get(Key("c", "d")) is None
 
 
+def test_what_is_said_softly_moves_nothing_until_others_say_it_too() -> None:
+    fits = {"c": Fit()}
+    distance = next(
+        distance
+        for distance in np.arange(0.2, 0.6, 0.001).tolist()
+        if said_by([Near(outcome("q", "d"), distance)], fits["c"])[0] < 0.9 * WHISPER * fits["c"].sureness()
+    )
+    soft = [Near(outcome(f"q{n}", "d"), distance) for n in range(3)]
+    assert said_by(soft[:1], fits["c"])[0] > LEAST
+    assert not weigh(soft[:1], fits)
+    assert weigh(soft, fits)[Key("c", "d")].added == pytest.approx(said_by(soft, fits["c"]).sum())
+
+
 def test_judgements_that_err_half_the_time_move_nothing() -> None:
     weighed = weigh([Near(outcome("q", "d"), 0.0)], {"c": Fit(error=0.495)})
     assert abs(weighed[Key("c", "d")].added if weighed else 0.0) < 0.05
 
 
-def pairs(cosine: float, words: float = 0.0, usual: float = 0.0, common: float = NEUTRAL) -> Pairs:
+def pairs(cosine: float, words: float = 0.0, usual: float = 0.0, common: float = NEUTRAL, idle: float = 0.0) -> Pairs:
     one, none = np.ones(1), np.zeros(1)
-    return Pairs(cosine * one, words * one, none, usual * one, common * one)
+    return Pairs(cosine * one, words * one, none, usual * one, common * one, idle * one)
 
 
 @given(st.floats(0.35, 1), st.floats(0, 0.6), st.floats(0, 1))
@@ -143,6 +156,11 @@ def test_words_in_common_bring_questions_nearer_and_their_lack_says_little(cosin
     assert together >= alone >= cosine - 0.05 - 1e-9
     assert common < NEUTRAL or together >= cosine
     assert Fit(common=0).likeness(pairs(cosine, common=common), np.ones(1))[0] == cosine
+
+
+@given(st.floats(0.35, 1), st.floats(0.01, 1))
+def test_words_in_common_that_tell_nothing_do_not_bring_questions_nearer(cosine: float, idle: float) -> None:
+    assert Fit().likeness(pairs(cosine, idle=idle), np.ones(1))[0] < cosine
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.3])
@@ -184,7 +202,19 @@ def sample(
     of, by, cosines = pairs or (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     same = np.zeros(len(scores))
     told = np.ones(len(scores)) if shown is None else shown
-    return Sample(scores, ranks, Overlap(same, same), same, same, told, of, by, cosines, np.full(len(of), NEUTRAL))
+    return Sample(
+        scores,
+        ranks,
+        Overlap(same, same),
+        same,
+        same,
+        told,
+        of,
+        by,
+        cosines,
+        np.full(len(of), NEUTRAL),
+        np.zeros(len(of)),
+    )
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.memory import evidence
-from engine.memory.words import COMPARED, NONE, Overlap, Vocabulary, common, difference, overlap, words
+from engine.memory.words import COMPARED, NONE, Floats, Overlap, Vocabulary, Words, common, difference, overlap, words
 from engine.session import Session
 
 WORDS = ["welder", "nurse", "gary", "toledo", "shift", "night", "need", "person"]
@@ -79,6 +79,18 @@ def test_what_two_questions_have_in_common_is_a_share_and_the_same_for_both(one:
     assert there == pytest.approx(shared(other, one, vocabulary), abs=1e-5)
     assert (there == 0) is set(one.split()).isdisjoint(other.split())
     assert shared(one, one, vocabulary) == (1 if one else 0)
+
+
+def test_of_the_words_in_common_some_can_be_counted_apart() -> None:
+    vocabulary = counted("need a welder in gary", "need a nurse in gary", "night shift")
+    said, at = [words("need a welder"), words("need a nurse")], np.zeros(1, np.int64)
+
+    def none(question: Words) -> Floats:
+        return np.zeros(len(question))
+
+    assert common(said, at, at + 1, vocabulary.weights, none).tolist() == [0]
+    both = common(said, at, at + 1, vocabulary.weights, vocabulary.weights)
+    assert both == common(said, at, at + 1, vocabulary.weights) > 0
 
 
 def test_a_rare_word_in_common_says_more_than_one_that_all_say() -> None:
