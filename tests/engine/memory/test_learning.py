@@ -5,7 +5,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from bench.staffing import other_staffing, staffing
 
 BY_NAME = {run.name: run for run in RUNS}
 CURVE = ("10 % of them", "25 % of them", "50 % of them", "right")
-NOISE = 0.02  # what a curve may fall by from one point to the next: these sets are small
 pytestmark = [
     pytest.mark.skipif(not CRANFIELD.is_dir(), reason="the labelled collection is not here"),
     pytest.mark.timeout(1500),
@@ -88,15 +86,15 @@ def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
 def test_staffing(tmp_path: Path) -> None:
     found = measured(staffing(1200), tmp_path, *BY_NAME)
     assert found.undone
-    assert found.related["right"].ndcg_gain >= 0.10
-    assert found.related["right"].mrr_gain >= 0.10
+    assert found.related["right"].ndcg_gain >= 0.124
+    assert found.related["right"].mrr_gain >= 0.12
     assert found.related["10 % flipped"].ndcg_gain >= 0.08
     assert found.related["20 % flipped"].ndcg_gain >= 0.04
     assert found.unrelated["right"].ndcg_gain >= 0
     assert found.unrelated["right"].hurt <= 0.02 * found.unrelated["right"].questions
     assert found.related["shuffled"].mrr_gain == found.related["shuffled"].ndcg_gain == 0
     gains = [found.related[name].ndcg_gain for name in CURVE]
-    assert all(later >= earlier - NOISE for earlier, later in pairwise(gains))
+    assert gains == sorted(gains)
 
 
 @pytest.mark.slow
