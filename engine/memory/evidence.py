@@ -8,6 +8,7 @@ it.
 import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from engine.memory.fit import Fit, Floats, Sample, fit
 from engine.memory.importance import EQUAL, Importance, importance
 from engine.memory.playbook import Near, Neighbour, Playbook, same_role
 from engine.memory.questions import Questions, Vector
-from engine.memory.words import Overlap, Rows, Vocabulary, Words, common, difference, overlap, words
+from engine.memory.words import Overlap, Rows, Vocabulary, Words, difference, overlap, shares, words
 from engine.search.fusion import Key
 from engine.search.generation import Generation
 
@@ -173,8 +174,8 @@ class Evidence:
             texts = {text: at for at, text in enumerate(dict.fromkeys(one.playbook.query for one in some))}
             said = [*(self._words[text] for text in texts), words(asked.text)]
             pairs = np.arange(len(texts)), np.full(len(texts), len(texts))
-            shares = _sharing(said, *pairs, self._importance(corpus), self._vocabulary)
-            by_question = [dict(zip(texts, share.tolist(), strict=True)) for share in shares]
+            known = _sharing(said, *pairs, self._importance(corpus), self._vocabulary)
+            by_question = [dict(zip(texts, share.tolist(), strict=True)) for share in known]
             for one in some:
                 shared, idle = (share[one.playbook.query] for share in by_question)
                 found.append(one._replace(common=shared, idle=idle))
@@ -316,8 +317,7 @@ def _sharing(
     said: list[Words], one: Rows, other: Rows, telling: Importance, vocabulary: Vocabulary
 ) -> tuple[Floats, Floats]:
     """What pairs of questions have in common of their words, and of those that tell nothing, as far as is believed."""
-    shared = common(said, one, other, telling.weighing(vocabulary))
-    idle = common(said, one, other, vocabulary.weights, telling.idling(vocabulary))
+    shared, idle = shares(said, one, other, partial(telling.apart, vocabulary))
     return vocabulary.believed(shared), idle * vocabulary.trust
 
 

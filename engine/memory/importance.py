@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.memory.words import NONE, Floats, Rows, Said, Vocabulary, Weigh, Words, matches
+from engine.memory.words import NONE, Floats, Rows, Said, Vocabulary, Weigh, Weights, Words, matches
 
 OF_WRONG = 0.25
 IMAGINED = 10.0  # documents of a word, right and wrong, that have it as often as those of all words
@@ -42,9 +42,11 @@ class Importance:
         """A word weighs as much as it tells, and more the rarer it is among questions."""
         return lambda words: vocabulary.weights(words) * self.of(words)
 
-    def idling(self, vocabulary: Vocabulary) -> Weigh:
-        """A word weighs as much as it lacks of what words usually tell, and more the rarer it is among questions."""
-        return lambda words: vocabulary.weights(words) * np.maximum(0.0, 1 - self.of(words) / self.others)
+    def apart(self, vocabulary: Vocabulary, words: Words) -> tuple[Weights, Weights]:
+        """The weights of words as far as they tell, and as far as they idle: tell less than words usually do."""
+        rarity, told = vocabulary.weights(words), self.of(words)
+        telling = rarity * told
+        return Weights(telling, telling), Weights(rarity, rarity * np.maximum(0.0, 1 - told / self.others))
 
 
 EQUAL = Importance(NONE, np.empty(0), 1.0)

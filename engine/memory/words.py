@@ -87,6 +87,13 @@ class Overlap(NamedTuple):
     asked: Floats
 
 
+class Weights(NamedTuple):
+    """What each of some words weighs, and what it counts where both questions of a pair have it: float64 [words]."""
+
+    all: Floats
+    common: Floats
+
+
 class Said:
     """The words of some questions, one question after the other."""
 
@@ -151,24 +158,37 @@ def overlap(
     return Overlap(common, np.bincount(pair, weights, len(asked)).astype(np.float64))
 
 
-def common(questions: Sequence[Words], one: Rows, other: Rows, weigh: Weigh, counted: Weigh | None = None) -> Floats:
-    """What pairs of questions have in common: the weight of the words that both have / that either has, 0 … 1.
+def common(questions: Sequence[Words], one: Rows, other: Rows, weigh: Weigh) -> Floats:
+    """What pairs of questions have in common: the weight of the words that both have / that either has, 0 … 1."""
 
-    `one`, `other`: their positions. `counted`: what the words that both have count, if not their weight. Of a question
-    of very many words the COMPARED of least number are looked at: of two equal ones these are the same (Broder 1997).
+    def alike(words: Words) -> list[Weights]:
+        weights = weigh(words)
+        return [Weights(weights, weights)]
+
+    return shares(questions, one, other, alike)[0]
+
+
+def shares(
+    questions: Sequence[Words], one: Rows, other: Rows, weigh: Callable[[Words], Sequence[Weights]]
+) -> list[Floats]:
+    """What pairs of questions have in common, in some respects: what the words of both count / weigh those of either.
+
+    `one`, `other`: their positions. Of a question of very many words the COMPARED of least number are looked at: of two
+    equal ones these are the same (Broder 1997).
     """
     said = Said([question[:COMPARED] for question in questions])
-    weights = weigh(said.words)
     question, word = said.of(np.arange(len(questions)))
-    totals = np.bincount(question, weights[word], len(questions))
-    pair, word = said.of(one)
-    has = _among(_keys(said.words[word], other[pair]), said.keys)
-    both = np.bincount(pair, weights[word] * has, len(one))
-    either = np.maximum(totals[one] + totals[other] - both, LEAST)
-    if counted is not None:
-        both = np.bincount(pair, counted(said.words)[word] * has, len(one))
-    shared: Floats = (both / either).round(DECIMALS)
-    return shared
+    pair, paired = said.of(one)
+    has = _among(_keys(said.words[paired], other[pair]), said.keys)
+    found: list[Floats] = []
+    for weights, counted in weigh(said.words):
+        totals = np.bincount(question, weights[word], len(questions))
+        both = np.bincount(pair, weights[paired] * has, len(one))
+        either = np.maximum(totals[one] + totals[other] - both, LEAST)
+        if counted is not weights:
+            both = np.bincount(pair, counted[paired] * has, len(one))
+        found.append((both / either).round(DECIMALS))
+    return found
 
 
 def difference(one: Overlap, other: Overlap) -> Floats:

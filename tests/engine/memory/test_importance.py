@@ -94,8 +94,11 @@ def test_a_word_idles_as_far_as_it_tells_less_than_words_usually_do() -> None:
     found = told(requests())
     vocabulary = Vocabulary(words(question) for question in dict.fromkeys(one[0] for one in requests()))
     for word, idles in (("gary", False), ("welder", False), ("client", True), ("please", True), ("electrician", False)):
-        assert bool(found.idling(vocabulary)(words(word))[0] > 0) is idles
-    assert not EQUAL.idling(vocabulary)(words("please client gary")).any()
+        telling, idle = found.apart(vocabulary, words(word))
+        assert telling.common == telling.all == found.weighing(vocabulary)(words(word))
+        assert bool(idle.common[0] > 0) is idles
+        assert (idle.common <= idle.all).all()
+    assert not EQUAL.apart(vocabulary, words("please client gary"))[1].common.any()
 
 
 def test_a_lake_learns_which_words_of_its_questions_tell(session: Session) -> None:

@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.memory import evidence
-from engine.memory.words import COMPARED, NONE, Floats, Overlap, Vocabulary, Words, common, difference, overlap, words
+from engine.memory.words import (
+    COMPARED,
+    NONE,
+    Overlap,
+    Vocabulary,
+    Weights,
+    Words,
+    common,
+    difference,
+    overlap,
+    shares,
+    words,
+)
 from engine.session import Session
 
 WORDS = ["welder", "nurse", "gary", "toledo", "shift", "night", "need", "person"]
@@ -85,12 +97,13 @@ def test_of_the_words_in_common_some_can_be_counted_apart() -> None:
     vocabulary = counted("need a welder in gary", "need a nurse in gary", "night shift")
     said, at = [words("need a welder"), words("need a nurse")], np.zeros(1, np.int64)
 
-    def none(question: Words) -> Floats:
-        return np.zeros(len(question))
+    def both(question: Words) -> list[Weights]:
+        weights = vocabulary.weights(question)
+        return [Weights(weights, weights), Weights(weights, np.zeros(len(question))), Weights(weights, weights / 2)]
 
-    assert common(said, at, at + 1, vocabulary.weights, none).tolist() == [0]
-    both = common(said, at, at + 1, vocabulary.weights, vocabulary.weights)
-    assert both == common(said, at, at + 1, vocabulary.weights) > 0
+    whole, nothing, half = (float(share[0]) for share in shares(said, at, at + 1, both))
+    assert whole == common(said, at, at + 1, vocabulary.weights) > nothing == 0
+    assert half == pytest.approx(whole / 2, abs=1e-6)
 
 
 def test_a_rare_word_in_common_says_more_than_one_that_all_say() -> None:
