@@ -105,7 +105,7 @@ def test_an_engine_that_cannot_be_reopened_says_so(fragile: Lake, monkeypatch: p
     fail(fragile)
     with pytest.raises(LakehouseError):
         fragile.session().run("select count(*) from lake.journal").rows()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 10
     message = ""
     while "cannot be reopened" not in message and time.monotonic() < until:
         with pytest.raises(LakehouseError) as refused:
