@@ -199,7 +199,7 @@ class Execution:
             return statement.failure
         if statement.cancelled.is_set() and not isinstance(error, LakehouseError):
             return statement.stopped()
-        fault = faults.translate(error, str(self.lake.home))
+        fault = self.lake.fault(error)
         if faults.ends_the_engine(error):
             self.lake.revival.failed(self._instance, fault)
             return fault

@@ -21,6 +21,12 @@ from engine.errors import (
 KERNEL_FAILED = "Python exception occurred while executing the UDF"
 
 REOPENED = "the engine is reopened; repeat the statement"
+
+
+class Closed(Conflict):
+    """The engine was closed under a statement, or before it."""
+
+
 KINDS: tuple[tuple[type[Exception], type[LakehouseError], str | None], ...] = (
     (duckdb.InterruptException, TimedOut, "raise the time limit or narrow the statement"),
     (duckdb.PermissionException, Forbidden, "only the folders of the configuration can be read ([ingest] allowed)"),
@@ -58,7 +64,7 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
     kind = _kind(error, text)
     message = scrub(_first_line(text), home)
     if issubclass(kind, duckdb.ConnectionException):
-        return Conflict("the lake is closed", "open it again")
+        return Closed("the lake is closed", "open it again")
     if issubclass(kind, duckdb.Error) and INVALIDATED in text:
         return Internal(message, REOPENED)
     if issubclass(kind, duckdb.IOException | OSError) and any(full in text for full in FULL_DISK):

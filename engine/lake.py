@@ -200,6 +200,7 @@ class Lake:
 
     def _check(self, sql: str) -> guard.Checked:
         guard.check_text(sql, self.config.engine.statement_bytes, self.known.nesting)
+        self._refuse_unready()
         shape = shape_of(sql, self.annex.tables, ())
         form = shape if shape and shape.slots else None
         known = self._forms.find(form) if form else None
@@ -216,11 +217,21 @@ class Lake:
 
     def refuse_closed(self, session: Session, kind: str) -> None:
         """Raise Conflict when the lake or the session is closed; a closed session may still roll back."""
+        self._refuse_unready()
+        if session.closed and kind != "ROLLBACK":
+            raise Conflict("the session is closed", "open another one")
+
+    def _refuse_unready(self) -> None:
         if self._closed.is_set():
             raise Conflict("the lake is closed", "open it again")
         self.revival.wait()
-        if session.closed and kind != "ROLLBACK":
-            raise Conflict("the session is closed", "open another one")
+
+    def fault(self, error: Exception) -> LakehouseError:
+        """What a user sees of `error`. An engine that was closed to be opened anew is no closed lake."""
+        fault = faults.translate(error, str(self.home))
+        if isinstance(fault, faults.Closed) and not self._closed.is_set():
+            return Busy("the engine was reopened after a fault", "repeat the statement")
+        return fault
 
     def with_nearest(self, fault: LakehouseError, session: Session) -> LakehouseError:
         """`fault`, with the nearest names that the session sees when a table or function is not there."""
@@ -310,6 +321,8 @@ class Lake:
         atexit.unregister(self.close)
         self.corpora.upkeep.close()
         self._closed.set()
+        with suppress(LakehouseError):  # what is being opened anew is closed then, too
+            self.revival.wait()
         with ExitStack() as exits:
             exits.callback(self._stopped.set)
             exits.callback(self.root.close)
@@ -327,8 +340,8 @@ class Lake:
         try:
             self.journal.close()
         except duck.Error as error:
-            fault = faults.translate(error, str(self.home))
-            raise Internal(f"the end of the journal is lost: {fault.message}", "look at the disk") from None
+            reason = self.revival.failure or self.fault(error).message
+            raise Internal(f"the end of the journal is lost: {reason}", "look at the disk") from None
 
     def _stop_statements(self) -> None:
         until = time.monotonic() + CLOSE_SECONDS

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 END_SECONDS = 5.0  # how long running statements may take to notice
 OPEN_SECONDS = 30.0  # how long the files may still be held by what is just ending
 AGAIN_SECONDS = 0.1
+WAIT_SECONDS = 30.0  # how long a statement waits for it
 
 
 class Revival:
@@ -26,27 +27,25 @@ class Revival:
         """Nothing has failed yet."""
         self._lake = lake
         self._lock = threading.Lock()
-        self._up = threading.Event()
-        self._up.set()
-        self._failure: str | None = None
+        self._settled = threading.Event()  # it is open, or has failed for good
+        self._settled.set()
+        self.failure: str | None = None  # why the engine cannot be reopened
         self.number = 1  # of the instance, from 1
 
     def failed(self, number: int, error: LakehouseError) -> None:
         """Take note that instance `number` has ended; opens another one in the background, once."""
         with self._lock:
-            if number != self.number or not self._up.is_set():
+            if number != self.number or self.failure is not None or not self._settled.is_set():
                 return
-            self._up.clear()
+            self._settled.clear()
         threading.Thread(target=self._revive, args=(error,), name="revival", daemon=True).start()
 
     def wait(self) -> None:
         """Wait while the engine is opened anew. Raises Busy when that takes long, Internal when it has failed."""
-        if self._up.is_set():
-            return
-        if self._failure is not None:
-            raise Internal(f"the engine cannot be reopened: {self._failure}", "restart the server")
-        if not self._up.wait(OPEN_SECONDS):
+        if not self._settled.wait(WAIT_SECONDS):
             raise Busy("the engine is being reopened after a fault", "try again in a moment")
+        if self.failure is not None:
+            raise Internal(f"the engine cannot be reopened: {self.failure}", "restart the server")
 
     def _revive(self, error: LakehouseError) -> None:
         started = time.monotonic()
@@ -63,11 +62,12 @@ class Revival:
                 break
             except (LakehouseError, duck.Error) as failure:
                 if time.monotonic() > started + OPEN_SECONDS:
-                    self._failure = faults.translate(failure, str(lake.home)).message
+                    self.failure = faults.translate(failure, str(lake.home)).message
+                    self._settled.set()
                     return
                 time.sleep(AGAIN_SECONDS)
         self.number += 1
-        self._up.set()
+        self._settled.set()
         body = {"fault": error.message, "seconds": round(time.monotonic() - started, 3)}
         with suppress(Busy, duck.Error):  # it stays in memory and is written later
             lake.journal.record("recovery", "engine", body, durable=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from engine import duck, faults, guard, parameters
+from engine import duck, guard, parameters
 from engine.access.credentials import Credentials
 from engine.access.profiles import Profile
 from engine.access.roles import Role, require
@@ -374,7 +374,7 @@ class Session:
         try:
             yield
         except Exception as error:
-            fault = faults.translate(error, str(self._lake.home))
+            fault = self._lake.fault(error)
             self._lake.record_error(fault, self.profile, sql, None)
             raise fault from None
 

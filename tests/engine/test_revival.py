@@ -2,16 +2,18 @@
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from engine.errors import Internal, LakehouseError, NotFound
+from engine.errors import Busy, Internal, LakehouseError, NotFound
 from engine.lake import Lake
 from lakehouse import open_lake
 from tests.asking import session_of
 from tests.conftest import FAST
+from tests.engine.patience import Task, until
 from udfs import kernels
 from udfs.kernel import installable
 
@@ -105,13 +107,56 @@ def test_an_engine_that_cannot_be_reopened_says_so(fragile: Lake, monkeypatch: p
     fail(fragile)
     with pytest.raises(LakehouseError):
         fragile.session().run("select count(*) from lake.journal").rows()
-    until = time.monotonic() + 10
-    message = ""
-    while "cannot be reopened" not in message and time.monotonic() < until:
-        with pytest.raises(LakehouseError) as refused:
-            fragile.session().run("select 1").rows()
-        message = str(refused.value)
-    assert message == "[INTERNAL] the engine cannot be reopened: the disk is gone; restart the server"
+    for sql in ("select 1", "select 40 + 2", "select 40 + 2"):
+        with pytest.raises(Internal) as refused:
+            fragile.session().run(sql).rows()
+        assert str(refused.value) == "[INTERNAL] the engine cannot be reopened: the disk is gone; restart the server"
+    fragile.journal.record("note", "after")
+    with pytest.raises(Internal, match="the end of the journal is lost: the disk is gone; look at the disk"):
+        fragile.close()
+
+
+def test_a_statement_that_has_not_been_seen_before_waits(fragile: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, going_on = fragile.start, threading.Event()
+
+    def slowly() -> None:
+        assert going_on.wait(20)
+        start()
+
+    monkeypatch.setattr(fragile, "start", slowly)
+    fail(fragile)
+    with pytest.raises(LakehouseError):
+        fragile.session().run("select count(*) from lake.journal").rows()
+    until(lambda: closed(fragile))
+    asking = Task(lambda: fragile.session().run("select 40 + 2 as n").rows())
+    with pytest.MonkeyPatch.context() as patch:  # one that was past the wait when the engine was closed
+        patch.setattr(fragile.revival, "wait", lambda: None)
+        with pytest.raises(Busy, match="the engine was reopened after a fault; repeat the statement"):
+            fragile.session().run("select 40 + 3 as n").rows()
+    assert not asking.done
+    going_on.set()
+    assert asking.result() == [{"n": 42}]
+    fragile.close()
+
+
+def closed(lake: Lake) -> bool:
+    with suppress(duckdb.ConnectionException):
+        lake.root.execute("select 1")
+        return False
+    return True
+
+
+def test_a_lake_that_is_closed_meanwhile_keeps_its_journal(fragile: Lake) -> None:
+    fail(fragile)
+    with pytest.raises(LakehouseError):
+        fragile.session().run("select count(*) from lake.journal").rows()
+    fragile.journal.record("note", "late")
+    fragile.close()
+    again = open_lake(fragile.home, settings=FAST)
+    assert again.session().run("select subject from lake.journal where subject = 'late'").rows() == [
+        {"subject": "late"}
+    ]
+    again.close()
 
 
 def test_kernels_are_installed_again(fragile: Lake) -> None:

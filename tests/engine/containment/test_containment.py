@@ -144,6 +144,14 @@ def test_describing_is_contained(contained: Lake, caller: Session) -> None:
     assert contained.containment.pool.pids()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are told apart by /proc")
+def test_a_worker_lets_the_server_go_first(contained: Lake, caller: Session) -> None:
+    assert caller.run(CONTAINED).rows() == [{"n": 5000}]
+    for pid in contained.containment.pool.pids():
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            assert os.getpriority(os.PRIO_PROCESS, int(thread.name)) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_each_statement_is_recorded(contained: Lake, caller: Session) -> None:
     result = caller.run(CONTAINED)
     assert result.rows() == [{"n": 5000}]
