@@ -119,7 +119,7 @@ def test_an_error_in_the_middle_of_a_stream_keeps_its_kind(
         (duckdb.PermissionException("Permission Error: x"), Forbidden),
         (duckdb.FatalException("FATAL Error: database has been invalidated"), Internal),
         (duckdb.InternalException("INTERNAL Error: x"), Internal),
-        (duckdb.ConnectionException("Connection Error: Connection already closed!"), Conflict),
+        (duckdb.ConnectionException("Connection Error: Connection already closed!"), faults.Closed),
         (pa.ArrowInvalid("bad"), Invalid),
         (ValueError("bad"), Invalid),
         (RuntimeError("Unable to cast Python instance of type str to C++ type"), Invalid),
