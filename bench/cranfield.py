@@ -1,4 +1,4 @@
-"""Cranfield: its own questions, and questions made of sentences of its documents."""
+"""Cranfield: its own questions, as they are and in other words, and questions made of sentences of its documents."""
 
 import json
 import re
@@ -15,16 +15,21 @@ def lines(path: Path) -> list[dict[str, str]]:
 
 def cranfield(folder: Path) -> Collection:
     """The questions of Cranfield as they are: few share an answer, and those differ in what they ask."""
+    questions = [Question(text, part_of(id), relevance) for id, text, relevance in _asked(folder)]
+    return Collection("cranfield", "cranfield", _documents(folder), questions)
+
+
+def _documents(folder: Path) -> list[tuple[str, str]]:
+    return [(one["doc_id"], one["text"]) for one in lines(folder / "docs.jsonl")]
+
+
+def _asked(folder: Path) -> list[tuple[str, str, Graded]]:
+    """The questions: id, text, and the right answers, most often several."""
     relevance: dict[str, Graded] = defaultdict(dict)
     for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
         question, document, grade = line.split("\t")
         relevance[question][document] = int(grade)
-    documents = [(one["doc_id"], one["text"]) for one in lines(folder / "docs.jsonl")]
-    questions = [
-        Question(one["text"], part_of(one["query_id"]), relevance[one["query_id"]])
-        for one in lines(folder / "queries.jsonl")
-    ]
-    return Collection("cranfield", "cranfield", documents, questions)
+    return [(one["query_id"], one["text"], relevance[one["query_id"]]) for one in lines(folder / "queries.jsonl")]
 
 
 HELD_OUT = 3
@@ -59,6 +64,17 @@ def rephrased(sentence: str, salt: str) -> str:
     middle = len(words) // 2 if draw(sentence, salt, "swap") < 0.5 else 0
     opening = OPENINGS[int(draw(sentence, salt, "opening") * len(OPENINGS))]
     return opening.format(" ".join(words[middle:] + words[:middle]))
+
+
+def reworded(folder: Path) -> Collection:
+    """The questions of Cranfield, two of three recorded once in one way, each asked in two other ways."""
+    questions = []
+    for id, text, relevance in _asked(folder):
+        if draw("reworded", id) < 0.65:
+            questions.append(Question(rephrased(text, "a"), "record", relevance, need=id))
+        asked = "tune" if draw("asked again", id) < 0.5 else "report"
+        questions += [Question(rephrased(text, way), asked, relevance, need=id) for way in ("b", "c")]
+    return Collection("reworded", "cranfield", _documents(folder), questions)
 
 
 def split(text: str) -> tuple[list[str], str]:

@@ -265,6 +265,7 @@ class Evidence:
         shared, idle = _sharing(said, asked[of], asked[by], telling, vocabulary)
         sample = Sample(
             scores=scores,
+            questions=asked,
             ranks=np.array([one.rank for one in seen], np.float64),
             words=overlap(said, held, asked, answering, telling.weighing(vocabulary)),
             meaning=np.array([one.cosine for one in seen], np.float64),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.memory import belonging
+from engine.memory import belonging, sameness
 from engine.memory.density import LEAST_COSINE
 from engine.memory.words import NEUTRAL, Overlap, difference
 
@@ -65,6 +65,7 @@ class Fit:
     words: float = USUAL_WORDS
     meaning: float = USUAL_MEANING
     common: float = USUAL_COMMON
+    same: float = sameness.NEVER  # the likeness from which on questions are taken to mean the same
     share: float = 0.1  # of the shown documents that are right
 
     def relatedness(self, cosines: Floats) -> Floats:
@@ -89,10 +90,20 @@ class Fit:
 
         A document that all questions find right, or wrong, is not so for the need of one.
         """
-        related = self.relatedness(self.likeness(pairs, leanings))
-        usual = self.relatedness(LEAST_COSINE + (1 - self.density) * pairs.usual)
-        beyond: Floats = np.maximum(0.0, (related - usual) / (1 - usual))
+        alike, explained = (self.likeness(pairs, sides) for sides in (np.zeros(len(leanings)), leanings))
+        mostly = alike + sameness.EXPLAINED * (explained - alike)
+        usual = LEAST_COSINE + (1 - self.density) * pairs.usual
+        related, usually = self._related(explained, mostly), self._related(usual, usual)
+        beyond: Floats = np.maximum(0.0, (related - usually) / (1 - usually))
         return beyond
+
+    def _related(self, likeness: Floats, mostly: Floats) -> Floats:
+        """Relatedness by the curve, or by the claim about `mostly`, whichever is more."""
+        related = self.relatedness(likeness)
+        if self.same == sameness.NEVER or self.is_astray:
+            return related
+        claimed: Floats = np.maximum(related, sameness.claimed(mostly, self.same))
+        return claimed
 
     @property
     def is_astray(self) -> bool:
@@ -130,6 +141,7 @@ class Sample:
     """Judgements of some documents. `of` and `by` are pairs of rows: the first is predicted from the second."""
 
     scores: Floats  # 0 … 1
+    questions: Rows  # the number of the question of each
     ranks: Floats  # of the document among those judged for the same question, by cosine, from 1
     words: Overlap  # of its question and its document
     meaning: Floats  # its cosine with its question
@@ -183,7 +195,26 @@ def fit(sample: Sample) -> Fit:
     climbed = [_climbed(replace(start, error=max(error, USUAL_ERROR)), sample, before) for start in STARTS]
     found, _ = max(climbed, key=lambda one: one[1])
     found = replace(found, share=_share(sample, found.error))
+    found = replace(found, same=_same(sample, found))
     return replace(found, ceiling=0.0, ground=0.0) if sample.belonging < belonging.LEAST else found
+
+
+def _same(sample: Sample, found: Fit) -> float:
+    """From where on questions mean the same, by the pairs of those that have judged documents in common."""
+    one, other = sample.of, sample.by
+    alike = found.likeness(sample.pairs, np.zeros(len(one)))
+    said = sameness.agreement((sample.scores[one], sample.scores[other]), found.error, found.share)
+    twice, pair = _unordered(one, other), _unordered(sample.questions[one], sample.questions[other])
+    witness = said / np.bincount(twice)[twice]  # two judgements may each be predicted from the other
+    together: Floats = np.bincount(pair, witness).astype(np.float64)
+    return sameness.same_from(np.bincount(pair, alike) / np.bincount(pair), together, found.error)
+
+
+def _unordered(one: Rows, other: Rows) -> Rows:
+    """A number for each pair, the same for both orders, from 0 without gaps."""
+    number: Rows
+    _, number = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other), return_inverse=True)
+    return number
 
 
 def _climbed(found: Fit, sample: Sample, before: Floats) -> tuple[Fit, float]:

@@ -204,6 +204,7 @@ def sample(
     told = np.ones(len(scores)) if shown is None else shown
     return Sample(
         scores,
+        np.arange(len(scores)) // 10,
         ranks,
         Overlap(same, same),
         same,
