@@ -48,7 +48,7 @@ def test_it_is_believed_until_enough_pairs_contradict() -> None:
 
 
 def test_where_judgements_err_often_less_is_believed() -> None:
-    contrary = np.full(4, 0.72), np.full(4, -9.0)
+    contrary = np.full(3, 0.72), np.full(3, -9.0)
     assert same_from(*contrary, 0.03) == FROM[0]
     assert same_from(*contrary, 0.4) > 0.72
 
