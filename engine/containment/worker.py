@@ -26,7 +26,7 @@ from engine.storage.buckets import EXTENSIONS
 
 TOKEN = "contained"
 PAGE = resource.getpagesize()
-NICE = 5  # a third of the weight of the server
+NICE = 5  # more than the server has: a third of its weight
 LARGE = 256 << 20  # bytes of memory with which a worker is not used again
 
 
@@ -193,13 +193,13 @@ def _limit(size: int) -> None:
 
 def _step_back() -> None:
     """Let the server go first where both want a processor, from the first statement on: starting is not delayed."""
-    os.nice(NICE)
+    nice = os.nice(NICE)
     if sys.platform == "linux":
         for thread in Path("/proc/self/task").iterdir():  # there it is said to each thread that has been started
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), NICE)
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
         with suppress(OSError):  # a session of its own weighs as much as that of the server, whatever is in it
-            Path("/proc/self/autogroup").write_text(str(NICE))
+            Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def main() -> None:
