@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from engine.memory import belonging, sameness
 from engine.memory.density import LEAST_COSINE
+from engine.memory.error_rate import ERRORS, NEAR, best_curve, error_rate, rank_curves
+from engine.memory.sameness import Witnesses, same_from
 from engine.memory.words import NEUTRAL, Overlap, difference
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 GRID: dict[str, tuple[float, ...]] = {
-    "error": (0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.495),
+    "error": ERRORS,
     "middle": tuple(round(0.3 + 0.025 * step, 3) for step in range(27)),
     "density": (0.0, 0.25, 0.5, 0.75, 1.0, 1.25),
     "ceiling": (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99),
@@ -39,9 +41,7 @@ USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3
 USUAL_COMMON, COMMON_SPREAD = 0.5, 0.2
 LITTLE = 0.15  # in common: less than this says no more
 IDLE = 0.4  # of cosine that words in common which tell nothing bring about
-STEEPNESS, STEEPNESS_SPREAD = 1.5, 0.5
 MOST_SURE = 8.0  # log odds
-DEEPEST = 20  # rank from which on a judged document counts as one of the last
 
 
 @dataclass(frozen=True)
@@ -191,30 +191,28 @@ def fit(sample: Sample) -> Fit:
     """The numbers of the greatest posterior for a sample; of an empty one what is believed beforehand."""
     if not len(sample.scores):
         return Fit()
-    before, error = _prior(sample)
+    curves = rank_curves(sample.ranks, sample.scores)
+    before, error = best_curve(curves, sample.ranks)
     climbed = [_climbed(replace(start, error=max(error, USUAL_ERROR)), sample, before) for start in STARTS]
     found, _ = max(climbed, key=lambda one: one[1])
-    found = replace(found, share=_share(sample, found.error))
-    found = replace(found, same=_same(sample, found))
+    witnesses = _witnesses(sample, found)
+    error = _error(sample, curves, witnesses)
+    share = _share(sample, error)
+    found = replace(found, error=error, share=share, same=same_from(witnesses, error, share))
     return replace(found, ceiling=0.0, ground=0.0) if sample.belonging < belonging.LEAST else found
 
 
-def _same(sample: Sample, found: Fit) -> float:
-    """From where on questions mean the same, by the pairs of those that have judged documents in common."""
-    one, other = sample.of, sample.by
-    alike = found.likeness(sample.pairs, np.zeros(len(one)))
-    said = sameness.agreement((sample.scores[one], sample.scores[other]), found.error, found.share)
-    twice, pair = _unordered(one, other), _unordered(sample.questions[one], sample.questions[other])
-    witness = said / np.bincount(twice)[twice]  # two judgements may each be predicted from the other
-    together: Floats = np.bincount(pair, witness).astype(np.float64)
-    return sameness.same_from(np.bincount(pair, alike) / np.bincount(pair), together, found.error)
+def _witnesses(sample: Sample, found: Fit) -> Witnesses:
+    """The pairs of questions that have judged documents in common, as much alike as the fit takes them."""
+    alike = found.likeness(sample.pairs, np.zeros(len(sample.of)))
+    questions = sample.questions[sample.of], sample.questions[sample.by]
+    return Witnesses.of(questions, (sample.of, sample.by), sample.scores, alike)
 
 
-def _unordered(one: Rows, other: Rows) -> Rows:
-    """A number for each pair, the same for both orders, from 0 without gaps."""
-    number: Rows
-    _, number = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other), return_inverse=True)
-    return number
+def _error(sample: Sample, curves: Floats, witnesses: Witnesses) -> float:
+    """How often judgements err, by their ranks and by what near questions agree on."""
+    near = witnesses.nearer_than(NEAR)
+    return error_rate(curves, np.stack([near.agreement(error, _share(sample, error)) for error in ERRORS]))
 
 
 def _climbed(found: Fit, sample: Sample, before: Floats) -> tuple[Fit, float]:
@@ -248,28 +246,6 @@ def _share(sample: Sample, error: float) -> float:
     """The share of right documents among the shown, corrected by the error rate; one of ten more is imagined right."""
     observed = (float(sample.scores.sum()) + 1) / (float(sample.shown.sum()) + 10)
     return float(np.clip((observed - error) / (1 - 2 * error), 0.02, 0.5))
-
-
-def _prior(sample: Sample) -> tuple[Floats, float]:
-    """For each judgement how likely its document is right by its rank alone, and the error rate that this leaves.
-
-    P(right) = σ(α − β ln rank) and P(score 1) = P(right)(1 − ε) + (1 − P(right)) ε, over a grid of α, β, ε.
-    """
-    ranks = np.minimum(sample.ranks, DEEPEST)
-    places = np.arange(1, DEEPEST + 1)
-    judged = np.bincount(ranks.astype(np.int64), minlength=DEEPEST + 1)[1:].astype(np.float64)
-    good = np.bincount(ranks.astype(np.int64), sample.scores, DEEPEST + 1)[1:]
-    level = np.arange(-2.5, 2.6, 0.25)[:, None, None, None]
-    slope = np.arange(0.5, 3.1, 0.25)[None, :, None, None]
-    errors = np.array(GRID["error"])[None, None, :, None]
-    right = _sigmoid(level - slope * np.log(places))
-    seen = np.clip(right * (1 - errors) + (1 - right) * errors, 1e-4, 1 - 1e-4)
-    likely = (good * np.log(seen) + (judged - good) * np.log(1 - seen)).sum(axis=3)
-    likely = likely - 0.5 * ((slope - STEEPNESS) / STEEPNESS_SPREAD)[..., 0] ** 2 - 0.5 * level[..., 0] ** 2
-    likely = likely + 4 * np.log(1 - errors[..., 0])
-    a, b, c = np.unravel_index(int(np.argmax(likely)), likely.shape)
-    chances: Floats = _sigmoid(level[a, 0, 0, 0] - slope[0, b, 0, 0] * np.log(ranks))
-    return chances, GRID["error"][int(c)]
 
 
 def _posterior(fit: Fit, sample: Sample, before: Floats) -> float:

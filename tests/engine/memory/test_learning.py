@@ -53,8 +53,8 @@ def test_related_questions_gain_and_others_lose_nothing(tmp_path: Path) -> None:
 def test_a_question_that_comes_again_in_other_words_gains_though_each_was_recorded_once(tmp_path: Path) -> None:
     found = measured(reworded(CRANFIELD), tmp_path, "right", "shuffled")
     no_harm(found)
-    assert found.related["right"].ndcg_gain >= 0.06
-    assert found.related["right"].mrr_gain >= 0.06
+    assert found.related["right"].ndcg_gain >= 0.08
+    assert found.related["right"].mrr_gain >= 0.10
     assert found.unrelated["right"].hurt == 0
 
 
@@ -92,12 +92,11 @@ def test_paraphrases(every: dict[str, Collection], tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_reworded(every: dict[str, Collection], tmp_path: Path) -> None:
-    """Not what is required, +.08 / +.10: in doubt the fit takes such judgements for less reliable than they are."""
     found = measured(every["reworded"], tmp_path, *BY_NAME)
     assert found.undone
-    assert found.related["right"].ndcg_gain >= 0.07
-    assert found.related["right"].mrr_gain >= 0.07
-    assert found.related["10 % flipped"].ndcg_gain >= 0.035
+    assert found.related["right"].ndcg_gain >= 0.08
+    assert found.related["right"].mrr_gain >= 0.10
+    assert found.related["10 % flipped"].ndcg_gain >= 0.04
     assert found.related["20 % flipped"].ndcg_gain >= 0
     assert found.unrelated["right"].ndcg_gain >= -0.003
     assert found.unrelated["right"].hurt == 0

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from engine.memory import fit as fitting
 from engine.memory import questions
+from engine.memory.error_rate import best_curve, rank_curves
 from engine.memory.evidence import Asked, Evidence
-from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, _prior, fit, gain
+from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
 from engine.memory.robust import LEAST, WHISPER, log_odds_of, moved, place_of, said_by, weigh
@@ -166,7 +167,7 @@ def test_words_in_common_that_tell_nothing_do_not_bring_questions_nearer(cosine:
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.3])
 def test_of_two_hills_the_fit_stands_on_the_higher_one(flipped: float) -> None:
     told = judged(random.Random(7), flipped)
-    before, _ = _prior(told)
+    before, _ = best_curve(rank_curves(told.ranks, told.scores), told.ranks)
     together = _posterior(fit(told), told, before)
     for start in STARTS:
         with patch.object(fitting, "STARTS", (start,)):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.memory.fit import Fit, Pairs, Sample, fit
-from engine.memory.sameness import FROM, NEVER, agreement, claimed, same_from
+from engine.memory.sameness import FROM, NEVER, Witnesses, agreement, claimed, loudness, same_from
 from engine.memory.words import NEUTRAL, Overlap
 
 scores = st.floats(0, 1)
@@ -38,24 +38,63 @@ def test_that_judgements_agree_says_more_the_rarer_it_is() -> None:
     assert said(0.5, 1) == pytest.approx(0)
 
 
+def met(likeness: np.ndarray | list[float], *judged: tuple[float, float]) -> Witnesses:
+    """Pairs of questions so much alike, of each of which these documents were judged for both."""
+    alike = np.array(likeness, np.float64)
+    one, other = (np.tile(side, len(alike)) for side in zip(*judged, strict=True))
+    pair = np.repeat(np.arange(len(alike)), len(judged))
+    return Witnesses(alike, pair, (one, other), np.ones(len(pair)))
+
+
+CONTRARY, ALIKE, SILENT = [(1.0, 0.0)] * 6, [(1.0, 1.0)] * 4, [(0.5, 0.5)]
+
+
 def test_it_is_believed_until_enough_pairs_contradict() -> None:
-    nobody = np.empty(0)
-    assert same_from(nobody, nobody, 0.03) == FROM[0]
-    assert same_from(np.full(3, 0.72), np.full(3, -9.0), 0.03) == FROM[0]
-    assert same_from(np.full(30, 0.72), np.full(30, -9.0), 0.03) == 0.75
-    assert same_from(np.linspace(0.6, 1.1, 60), np.full(60, -9.0), 0.03) == NEVER
-    assert same_from(np.linspace(0.6, 1.1, 60), np.zeros(60), 0.03) == FROM[0]
+    assert same_from(met([], *SILENT), 0.03, 0.2) == FROM[0]
+    assert same_from(met([0.72] * 3, *CONTRARY), 0.03, 0.2) == FROM[0]
+    assert same_from(met([0.72] * 30, *CONTRARY), 0.03, 0.2) == 0.75
+    assert same_from(met(np.linspace(0.6, 1.1, 60), *CONTRARY), 0.03, 0.2) == NEVER
+    assert same_from(met(np.linspace(0.6, 1.1, 60), *SILENT), 0.03, 0.2) == FROM[0]
 
 
 def test_where_judgements_err_often_less_is_believed() -> None:
-    contrary = np.full(3, 0.72), np.full(3, -9.0)
-    assert same_from(*contrary, 0.03) == FROM[0]
-    assert same_from(*contrary, 0.4) > 0.72
+    contrary = met([0.72] * 3, *CONTRARY * 4)
+    assert same_from(contrary, 0.03, 0.2) == FROM[0]
+    assert same_from(contrary, 0.4, 0.2) > 0.72
 
 
 def test_those_that_agree_bear_the_claim_where_others_do_not() -> None:
-    likeness = np.concatenate([np.full(40, 0.66), np.full(40, 0.88)])
-    assert same_from(likeness, np.repeat([-9.0, 9.0], 40), 0.03) in (0.7, 0.75, 0.8)
+    contrary, agreeing = met([0.66] * 40, *CONTRARY), met([0.88] * 40, *ALIKE)
+    one, other = zip(contrary.scores, agreeing.scores, strict=True)
+    both = Witnesses(
+        np.concatenate([contrary.likeness, agreeing.likeness]),
+        np.concatenate([contrary.pair, agreeing.pair + 40]),
+        (np.concatenate(one), np.concatenate(other)),
+        np.concatenate([contrary.weight, agreeing.weight]),
+    )
+    assert same_from(both, 0.03, 0.2) in (0.7, 0.75, 0.8)
+    near = both.nearer_than(0.7)
+    assert (near.likeness == 0.88).all()
+    assert np.allclose(near.agreement(0.03, 0.2), agreeing.agreement(0.03, 0.2))
+
+
+def test_where_needs_have_many_right_documents_people_who_need_the_same_agree_on_some() -> None:
+    judged = [(1, 0), (0, 1), (1, 1), (0, 0), (0, 0), (0, 0)]
+    one, other = (np.array(side, np.float64) for side in zip(*judged, strict=True))
+
+    def forgiven(share: float) -> float:
+        return float(met([0.72], *judged).agreement(0.03, share)[0] - agreement((one, other), 0.03, share).sum())
+
+    assert forgiven(0.07) == pytest.approx(0)
+    assert forgiven(0.3) > 1
+    assert same_from(met([0.72] * 12, *judged), 0.03, 0.3) == FROM[0]
+
+
+@given(st.floats(0.01, 0.49), st.floats(0.01, 0.49), st.floats(0.02, 0.5))
+def test_the_more_judgements_err_the_less_they_tell_one_need_from_two(one: float, other: float, share: float) -> None:
+    seldom, often = (loudness(error, share) for error in sorted((one, other)))
+    assert 0 <= often <= seldom + 1e-9 <= 1 + 1e-9
+    assert loudness(0.5, share) == pytest.approx(0)
 
 
 def asked_once(near: float, needs: int = 60) -> Sample:
