@@ -2,7 +2,8 @@
 
 A judgement of a document is compared with the judgements of the same document under other questions, each predicted
 from the others (leave-one-out). The greatest posterior of nine numbers is found by walking along a grid, one number at
-a time; nothing is drawn by chance and no order counts, so that the same outcomes give the same numbers.
+a time; how often judgements err, by which all is moved, is then found for itself (`error_rate`). Nothing is drawn by
+chance and no order counts, so that the same outcomes give the same numbers.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from engine.memory import belonging, sameness
 from engine.memory.density import LEAST_COSINE
 from engine.memory.error_rate import ERRORS, NEAR, best_curve, error_rate, rank_curves
-from engine.memory.sameness import Witnesses, same_from
+from engine.memory.sameness import same_from
+from engine.memory.witnesses import Witnesses
 from engine.memory.words import NEUTRAL, Overlap, difference
 
 Floats = NDArray[np.float64]
@@ -188,7 +190,7 @@ def _gain(related: Floats, strength: Floats, share: float) -> Floats:
 
 
 def fit(sample: Sample) -> Fit:
-    """The numbers of the greatest posterior for a sample; of an empty one what is believed beforehand."""
+    """The numbers of the greatest posterior and the error rate of a sample; of an empty one what is believed before."""
     if not len(sample.scores):
         return Fit()
     curves = rank_curves(sample.ranks, sample.scores)

@@ -3,121 +3,31 @@
 The curve of a fit goes through what was recorded. Where each need was recorded once, all pairs of recorded questions
 are of different needs, and of one that comes again in other words it says what it says of those. So beside it stands a
 claim: from some likeness on, questions mean the same. It is believed beforehand, and given up as far as recorded
-questions contradict it. Each pair of questions is one witness, whatever number of documents was judged for both: that
-they mean the same, or do not, is one fact.
+questions contradict it.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.memory.witnesses import Witnesses, differing, loudness
+
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 FROM = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)  # likenesses: cosines less what is usual
 NEVER = math.inf
 SURE, WIDTH = 0.99, 0.02  # how likely those mean the same, and how softly that begins
 UNDECIDED = 0.5  # where nothing is claimed: about what is less near the curve of the fit knows more
 BELIEVED, IMAGINED = (0.65, 0.7, 0.75), 10  # so many pairs at each of them that meant the same
-JUDGED = 10  # documents for both questions of an imagined pair
 EXPLAINED = 0.25  # of what the difference of two questions explains: where they mean the same, there is none
 LEAST_ERROR = 0.03  # so often at least judgements err, also of questions that mean the same
-# Where a need has many right documents, two people who have it agree on about half of them (an overlap of .42 to .49:
-# Voorhees, Variations in relevance judgments and the measurement of retrieval effectiveness, 2000); (1 − d) / (1 + d).
-DISAGREED = 0.4
 
 
 def claimed(likeness: Floats, since: float) -> Floats:
     """How likely questions mean the same that are so much alike, as far as that is claimed: 0 … 1."""
     sure: Floats = SURE / (1 + np.exp(np.clip((since - likeness) / WIDTH, -60, 60)))
     return sure
-
-
-@dataclass(frozen=True)
-class Witnesses:
-    """Pairs of recorded questions that have judged documents in common.
-
-    A pair of questions is one witness, whatever number of documents was judged for both. `likeness`: of the questions,
-    float64 [pairs]. `pair`: of each pair of judgements, the number of that of its questions; `scores`: of the two
-    judgements; `weight`: ½ where each of them is predicted from the other.
-    """
-
-    likeness: Floats
-    pair: Rows
-    scores: tuple[Floats, Floats]
-    weight: Floats
-
-    @classmethod
-    def of(cls, questions: tuple[Rows, Rows], judgements: tuple[Rows, Rows], scores: Floats, alike: Floats) -> Self:
-        """Those of pairs of judgements: the numbers of their questions and their own, all scores, and likenesses."""
-        one, other = judgements
-        twice, pair = _unordered(one, other), _unordered(*questions)
-        weight = 1 / np.bincount(twice)[twice]
-        return cls(np.bincount(pair, alike) / np.bincount(pair), pair, (scores[one], scores[other]), weight)
-
-    def nearer_than(self, likeness: float) -> Self:
-        """Only those that are so much alike, or more."""
-        kept = self.likeness >= likeness
-        rows = kept[self.pair]
-        one, other = self.scores
-        number = np.cumsum(kept) - 1
-        return replace(
-            self, likeness=self.likeness[kept], pair=number[self.pair[rows]],
-            scores=(one[rows], other[rows]), weight=self.weight[rows],
-        )  # fmt: skip
-
-    def agreement(self, error: float, share: float) -> Floats:
-        """What all judgements of a pair say for one need, and against two: log likelihood ratios, [pairs].
-
-        Those who have one need differ by errors alone, or, as likely, by what they take for right, too.
-        """
-        ratios = [self._agreement(rate, share) for rate in (error, differing(error, share))]
-        return np.logaddexp(*ratios) - math.log(2)
-
-    def _agreement(self, error: float, share: float) -> Floats:
-        said = agreement(self.scores, error, share) * self.weight
-        return np.bincount(self.pair, said, len(self.likeness)).astype(np.float64)
-
-
-def _unordered(one: Rows, other: Rows) -> Rows:
-    """A number for each pair, the same for both orders, from 0 without gaps."""
-    number: Rows
-    _, number = np.unique(np.minimum(one, other) << 32 | np.maximum(one, other), return_inverse=True)
-    return number
-
-
-def differing(error: float, share: float) -> float:
-    """How often judgements for one need differ from what is right for it, of topics on which people agree by half."""
-    return max(error, DISAGREED * share)
-
-
-def agreement(scores: tuple[Floats, Floats], error: float, share: float) -> Floats:
-    """What two judgements of a document say for one need of their questions, and against two: log likelihood ratios.
-
-    A judgement errs with probability `error`; `share` of the documents are right.
-    """
-    (right, wrong), (right_too, wrong_too) = (
-        (score * (1 - error) + (1 - score) * error, score * error + (1 - score) * (1 - error)) for score in scores
-    )
-    together = share * right * right_too + (1 - share) * wrong * wrong_too
-    apart = (share * right + (1 - share) * wrong) * (share * right_too + (1 - share) * wrong_too)
-    ratio: Floats = np.log(together / apart)
-    return ratio
-
-
-def loudness(error: float, share: float) -> float:
-    """How far what was judged for one need can be told from what was judged for two: 0 … 1.
-
-    1 − exp(−n D) for n judged documents; D, the Kullback-Leibler divergence, is what `agreement` says in the mean.
-    """
-    one, other = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
-    ratios = agreement((one, other), error, share)
-    seen = share * (1 - error) + (1 - share) * error
-    apart = np.where(one > 0, seen, 1 - seen) * np.where(other > 0, seen, 1 - seen)
-    return 1 - math.exp(-JUDGED * float((apart * np.exp(ratios) * ratios).sum()))
 
 
 def same_from(witnesses: Witnesses, error: float, share: float) -> float:

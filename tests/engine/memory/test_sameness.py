@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.memory.fit import Fit, Pairs, Sample, fit
-from engine.memory.sameness import FROM, NEVER, Witnesses, agreement, claimed, loudness, same_from
+from engine.memory.sameness import FROM, NEVER, claimed, same_from
+from engine.memory.witnesses import Witnesses, agreement, loudness
 from engine.memory.words import NEUTRAL, Overlap
 
 scores = st.floats(0, 1)
