@@ -86,7 +86,7 @@ with its rank; what stands low and was judged right is right, or somebody erred.
 which; where they have several they hardly do, and near questions tell it, if some mean the same: of what both were shown their
 judgements then differ by errors, and by what people of one need take for right. The rate is the mean of what both leave open,
 with forty imagined judgements that proved right. What is found on *tune*, of judgements that are right, and with a tenth, a fifth
-and half of them flipped: .01, .06, .20, ½ in staffing; .01, .10, .20, ½ in claims; .02, .10, .20, ½ in paraphrases; .04, .03,
+and half of them flipped: .01, .06, .20, ½ in staffing; .01, .10, .20, ½ in claims; .02, .09, .20, ½ in paraphrases; .04, .03,
 .11, ½ in reworded. From .4 on nothing moves any more. Only
 documents that the search itself has found move; where nothing is added, scores stay the same to the last bit.
 

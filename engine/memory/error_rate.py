@@ -45,7 +45,7 @@ def best_curve(curves: Floats, ranks: Floats) -> tuple[Floats, float]:
     """How likely documents of these ranks are right, and the error rate, by the curve of the greatest posterior."""
     posterior = curves + 4 * np.log(1 - np.array(ERRORS))
     level, slope, error = np.unravel_index(int(np.argmax(posterior)), posterior.shape)
-    return _chance(LEVELS[level], SLOPES[slope], ranks), ERRORS[int(error)]
+    return _chance(LEVELS[level], SLOPES[slope], np.minimum(ranks, DEEPEST)), ERRORS[int(error)]
 
 
 def _chance(level: Floats, slope: Floats, ranks: Floats) -> Floats:

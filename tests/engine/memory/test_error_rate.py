@@ -51,6 +51,12 @@ def test_the_most_likely_rate_jumps_in_doubt_and_the_mean_does_not() -> None:
     assert np.std(means) < np.std(likely)
 
 
+def test_of_very_many_judged_documents_the_last_are_as_likely_right() -> None:
+    ranks, scores = judged(1.1, 0.0, 0.0, 1)
+    chances, _ = best_curve(rank_curves(ranks, scores), np.array([19.0, 20.0, 60.0]))
+    assert chances[0] > chances[1] == chances[2]
+
+
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])
 def test_questions_of_one_need_tell_it_where_ranks_do_not(flipped: float) -> None:
     curves = rank_curves(*judged(0.85, 0.5, flipped, 3))
