@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ INSERT_BATCH = (
     f"select entry, to_timestamp(ts), kind, subject, actor, statement_id, body from temp.main.{BATCH}"
 )
 INSERT = "insert into control.journal values (?, to_timestamp(?), ?, ?, ?, ?, ?)"
+ENCODER = json.JSONEncoder(default=str, ensure_ascii=False)
 LINGER_SECONDS = 30.0  # longer than any snapshot of the control plane is held open by a small read
 
 
@@ -183,8 +185,7 @@ class Journal:
 
 
 def _insert(cursor: duck.Cursor, entries: Sequence[Entry]) -> None:
-    columns = zip(*(entry.row() for entry in entries), strict=True)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, COLUMNS.values(), strict=True)]
+    arrays = [pa.array(list(map(attrgetter(name), entries)), kind) for name, kind in COLUMNS.items()]
     cursor.register(BATCH, pa.table(arrays, names=list(COLUMNS)))
     cursor.execute(INSERT_BATCH)
 
@@ -196,7 +197,7 @@ def _clean(text: str | None) -> str | None:
 
 def _json(body: dict[str, Any]) -> str:
     """`body` as JSON that the engine reads: one entry that it cannot read would hide the whole journal."""
-    text = json.dumps(body, default=str, ensure_ascii=False)
+    text = ENCODER.encode(body)
     if "NaN" in text or "Infinity" in text:
         text = json.dumps(json.loads(text, parse_constant=lambda name: None), ensure_ascii=False)
     return text.encode("utf-8", "replace").decode()

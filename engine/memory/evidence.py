@@ -84,18 +84,29 @@ class Evidence:
 
     def add(self, playbook: Playbook, vector: Vector) -> None:
         """Take an outcome in, in the place of one of the same id."""
-        if playbook.query not in self._words:
-            self.questions.add(playbook.query, vector)
-            self._words[playbook.query] = words(playbook.query)
-            self._vocabulary.add(self._words[playbook.query])
-            self._touched(playbook.query)
-        self._asked.setdefault(playbook.query, {})[playbook.playbook_id] = (playbook.key, playbook)
+        self.add_all([(playbook, vector)])
+
+    def add_all(self, outcomes: Sequence[tuple[Playbook, Vector]]) -> None:
+        """Take outcomes in, each with the vector of its question, in the place of those of the same ids."""
+        new = {one.query: vector for one, vector in outcomes if one.query not in self._words}
+        if new:
+            self.questions.add_all(list(new), np.stack(list(new.values())))
+        for text in new:
+            self._words[text] = words(text)
+            self._vocabulary.add(self._words[text])
+            self._touched(text)
+        for one, _ in outcomes:
+            self._judge(one)
+
+    def _judge(self, playbook: Playbook) -> None:
+        key = playbook.key
+        self._asked.setdefault(playbook.query, {})[playbook.playbook_id] = (key, playbook)
         self._answers.pop(playbook.query, None)
-        if playbook.key not in self._judged:
-            self._judged[playbook.key] = {}
-            self._numbers[playbook.key] = self._free.pop() if self._free else len(self._numbers)
-            insort(self._order.setdefault(playbook.corpus, []), (_digest(playbook.key), playbook.key))
-        self._judged[playbook.key][playbook.playbook_id] = playbook
+        if key not in self._judged:
+            self._judged[key] = {}
+            self._numbers[key] = self._free.pop() if self._free else len(self._numbers)
+            insort(self._order.setdefault(playbook.corpus, []), (_digest(key), key))
+        self._judged[key][playbook.playbook_id] = playbook
         self._fresh.pop(playbook.corpus, None)
 
     def remove(self, playbook: Playbook) -> None:

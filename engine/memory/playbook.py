@@ -18,7 +18,7 @@ INJECT_DISTANCE = 0.20
 STRENGTH = 0.5  # the most that one outcome takes off a distance: no runaway feedback
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Playbook:
     """One recorded outcome: for `query`, `id` of `corpus` was right (score 1) or wrong (0)."""
 

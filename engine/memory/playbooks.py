@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.lake import Lake
 
 COLUMNS = "playbook_id, query, corpus, id, score, role, note, model, recorded_at, vector"
+FIELDS = attrgetter(*COLUMNS.split(", ")[:-1])
 BATCH = "playbook_batch"
 SEVERAL = 16  # rows from which on they are written as one table
 
@@ -71,21 +73,20 @@ class Playbooks:
             with self._lake.control() as cursor:
                 selected = COLUMNS.replace("recorded_at", "epoch(recorded_at) as recorded_at")
                 table = duck.table(cursor, f"select {selected} from control.playbook order by playbook_id")
-            entries = {}
+            entries: dict[str, Playbook] = {}
             for batch in table.to_batches():
-                vectors = batch.column(9)
-                for at, row in enumerate(zip(*(column.to_pylist() for column in batch.columns[:9]), strict=True)):
-                    playbook = Playbook(*row)
-                    entries[playbook.playbook_id] = playbook
-                    self._hold(playbook, np.frombuffer(vectors[at].as_py(), "<f4"))
+                rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                self._hold(entries, [(Playbook(*row), np.frombuffer(vector, "<f4")) for *row, vector in rows])
             self._entries = entries
         return self._entries
 
-    def _hold(self, playbook: Playbook, vector: Vector) -> None:
-        evidence = self._evidence.get(playbook.model)
-        if evidence is None:
-            evidence = self._evidence[playbook.model] = Evidence()
-        evidence.add(playbook, vector)
+    def _hold(self, entries: dict[str, Playbook], outcomes: Sequence[tuple[Playbook, Vector]]) -> None:
+        by_model: dict[str, list[tuple[Playbook, Vector]]] = {}
+        for one, vector in outcomes:
+            entries[one.playbook_id] = one
+            by_model.setdefault(one.model, []).append((one, vector))
+        for model, some in by_model.items():
+            self._evidence.setdefault(model, Evidence()).add_all(some)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -285,9 +286,7 @@ class Playbooks:
             self._matrices.clear()
             for one in [*gone, *(entries[one.playbook_id] for one, _ in puts if one.playbook_id in entries)]:
                 self._evidence[one.model].remove(entries.pop(one.playbook_id))
-            for one, vector in puts:
-                entries[one.playbook_id] = one
-                self._hold(one, vector)
+            self._hold(entries, puts)
         self._lake.checks.recorded(deed.playbook.corpus for deed in deeds if deed.action == "recorded")
 
     def _entry(self, playbook_id: str) -> Playbook | None:
@@ -296,7 +295,7 @@ class Playbooks:
 
 
 def _put(cursor: duck.Cursor, puts: Sequence[tuple[Playbook, Vector]]) -> None:
-    rows = [[*vars(playbook).values(), vector.astype("<f4").tobytes()] for playbook, vector in puts]
+    rows = [[*FIELDS(playbook), vector.astype("<f4").tobytes()] for playbook, vector in puts]
     insert = f"insert or replace into control.playbook ({COLUMNS})"
     if len(rows) < SEVERAL:
         for row in rows:

@@ -7,7 +7,7 @@ compared depends on the questions alone, not on the order in which they came or 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -86,19 +86,23 @@ class Questions:
 
     def add(self, text: str, vector: Vector) -> None:
         """Take a question in, unless it is there."""
-        if text in self._slots:
-            return
-        if not self._free:
-            self._grow(len(vector))
-        slot = self._free.pop()
-        self._texts[slot], self._slots[text] = text, slot
-        self._vectors[slot], self._taken[slot] = vector, True
-        self._signs[:, slot] = _signs(vector)
-        self._place(text, slot)
+        self.add_all([text], vector[None])
 
-    def _grow(self, dimension: int) -> None:
+    def add_all(self, texts: Sequence[str], vectors: Vector) -> None:
+        """Take questions in, those that are not there: distinct texts, and their vectors (float32 [n, dimension])."""
+        new = [at for at, text in enumerate(texts) if text not in self._slots]
+        if len(self._free) < len(new):
+            self._grow(vectors.shape[1], len(new) - len(self._free))
+        slots = [self._free.pop() for _ in new]
+        added = vectors[new]
+        self._vectors[slots], self._taken[slots], self._signs[:, slots] = added, True, _signs(added).T
+        for at, slot in zip(new, slots, strict=True):
+            self._texts[slot], self._slots[texts[at]] = texts[at], slot
+            self._place(texts[at], slot)
+
+    def _grow(self, dimension: int, lacking: int) -> None:
         held = len(self._texts)
-        room = max(256, held)
+        room = max(256, held, lacking)
         grown = np.zeros((held + room, dimension), np.float32)
         grown[:held] = self._vectors.reshape(held, dimension)
         self._vectors = grown
@@ -107,7 +111,7 @@ class Questions:
         self._signs = signs
         self._taken = np.concatenate([self._taken, np.zeros(room, np.bool_)])
         self._texts += [None] * room
-        self._free = list(range(held + room - 1, held - 1, -1))
+        self._free = [*range(held + room - 1, held - 1, -1), *self._free]
         if len(self._cell):
             self._cell = np.concatenate([self._cell, np.full(room, NO_CELL, np.int16)])
 
@@ -153,7 +157,7 @@ class Questions:
         slots = self._in_near_cells(question) if len(self) > MANY else None
         signs = self._signs if slots is None else self._signs[:, slots]
         differ = np.zeros(signs.shape[1], np.uint16)
-        for word, asked in zip(signs, _signs(question), strict=True):
+        for word, asked in zip(signs, _signs(question[None])[0], strict=True):
             differ += np.bitwise_count(word ^ asked)
         if slots is None:
             differ[~self._taken] = NOT_TAKEN
@@ -184,11 +188,11 @@ class Questions:
         return sorted(found, key=lambda one: (-one[1], one[0]))[:most]
 
 
-def _signs(vector: Vector) -> NDArray[np.uint64]:
-    """One bit a dimension, filled up to whole words: uint64 [words]."""
-    bits = np.packbits(vector > 0)
-    lacking = -len(bits) % (WORD // 8)
-    return np.pad(bits, (0, lacking)).view(np.uint64) if lacking else bits.view(np.uint64)
+def _signs(vectors: Vector) -> NDArray[np.uint64]:
+    """One bit a dimension, filled up to whole words: uint64 [n, words]."""
+    bits = np.packbits(vectors > 0, axis=1)
+    lacking = -bits.shape[1] % (WORD // 8)
+    return np.pad(bits, ((0, 0), (0, lacking))).view(np.uint64) if lacking else bits.view(np.uint64)
 
 
 def digest(text: str) -> bytes:

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,14 @@ from numpy.typing import NDArray
 from engine.models.embedder import Cancelled, Embedder
 
 Row = NDArray[np.float32]
+Batch = Future[Row | None]  # the vectors of one call; None: it has failed
+
+
+class _Slot(NamedTuple):
+    """Where the vector of a text is, or will be."""
+
+    batch: Batch
+    at: int
 
 
 class QuestionCache:
@@ -24,7 +33,7 @@ class QuestionCache:
         """`size`: vectors kept (4096 of 384 numbers are 6 MB); 0 keeps none."""
         self.embedder = embedder
         self.size = size
-        self._slots: OrderedDict[str, Future[Row | None]] = OrderedDict()
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -35,35 +44,37 @@ class QuestionCache:
 
         The array is the caller's own. Raises what the embedder raises; nothing is kept of a failed call.
         """
-        rows = np.zeros((len(texts), self.embedder.dimension), dtype=np.float32)
         vectors: dict[str, Row] = {}
         while missing := [text for text in dict.fromkeys(texts) if text not in vectors]:
-            slots, mine = self._reserve(missing)
-            self._fill(mine, slots, cancelled)
-            # A slot without a vector: the thread that had promised it failed, so it is this thread's turn.
-            settled = ((text, slot.result()) for text, slot in slots.items())
-            vectors.update((text, row) for text, row in settled if row is not None)
-        for number, text in enumerate(texts):
-            rows[number] = vectors[text]
-        return rows
+            batch: Batch = Future()
+            slots, mine = self._reserve(missing, batch)
+            self._fill(mine, batch, cancelled)
+            for text, slot in zip(missing, slots, strict=True):
+                rows = slot.batch.result()
+                if rows is not None:  # else the thread that had promised it failed, so it is this thread's turn
+                    vectors[text] = rows[slot.at]
+        if not vectors:
+            return np.zeros((0, self.embedder.dimension), np.float32)
+        return np.stack([vectors[text] for text in texts])
 
-    def _reserve(self, texts: Sequence[str]) -> tuple[dict[str, Future[Row | None]], list[str]]:
-        """A slot for each text, and those texts that this thread has to embed."""
-        slots: dict[str, Future[Row | None]] = {}
-        mine = []
+    def _reserve(self, texts: Sequence[str], batch: Batch) -> tuple[list[_Slot], list[str]]:
+        """A slot for each text, and those texts that this thread has to embed, which are the `batch`."""
+        slots = []
+        mine: list[str] = []
         with self._lock:
             for text in texts:
                 slot = self._slots.get(text)
                 if slot is None:
-                    slot = self._slots[text] = Future()
+                    slot = self._slots[text] = _Slot(batch, len(mine))
                     mine.append(text)
-                self._slots.move_to_end(text)
-                slots[text] = slot
+                else:
+                    self._slots.move_to_end(text)
+                slots.append(slot)
             while len(self._slots) > self.size:
                 self._slots.popitem(last=False)
         return slots, mine
 
-    def _fill(self, mine: list[str], slots: dict[str, Future[Row | None]], cancelled: Cancelled | None) -> None:
+    def _fill(self, mine: list[str], batch: Batch, cancelled: Cancelled | None) -> None:
         if not mine:
             return
         try:
@@ -71,10 +82,9 @@ class QuestionCache:
         except BaseException:
             with self._lock:
                 for text in mine:
-                    if self._slots.get(text) is slots[text]:
+                    slot = self._slots.get(text)
+                    if slot is not None and slot.batch is batch:
                         del self._slots[text]
-            for text in mine:
-                slots[text].set_result(None)
+            batch.set_result(None)
             raise
-        for text, row in zip(mine, rows, strict=True):
-            slots[text].set_result(row)
+        batch.set_result(rows)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from engine.models.embedder import Cancelled, Progress
 from engine.models.tokens import load_tokenizer
 
 WORD = re.compile(r"\w+")
+WORDS = 65_536  # whose components are kept
+AT_ONCE = 65_536  # words that are added at once
 
 
 class HashEmbedder:
@@ -35,24 +38,30 @@ class HashEmbedder:
     ) -> NDArray[np.float32]:
         """See `Embedder.embed`; a batch is one text."""
         rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        said: list[tuple[int, int, int]] = []
         for number, text in enumerate(texts):
             if cancelled and cancelled():
                 raise TimedOut
-            rows[number] = self._row(text)
+            said += [(number, *_component(word, self.dimension)) for word in WORD.findall(text.lower())]
+            if len(said) >= AT_ONCE:
+                _add(rows, said)
             if progress:
                 progress(number + 1, len(texts))
+        _add(rows, said)
+        empty, sign = _component("", self.dimension)
+        rows[~rows.any(axis=1), empty] = sign  # no word, or words that cancel out
+        rows /= np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
         return rows
 
-    def _row(self, text: str) -> NDArray[np.float32]:
-        row = np.zeros(self.dimension, dtype=np.float32)
-        for word in WORD.findall(text.lower()):
-            bucket, sign = self._component(word)
-            row[bucket] += sign
-        if not row.any():  # no word, or words that cancel out
-            bucket, sign = self._component("")
-            row[bucket] = sign
-        return row / np.float32(np.linalg.norm(row))
 
-    def _component(self, word: str) -> tuple[int, int]:
-        number = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-        return (number >> 1) % self.dimension, 1 if number & 1 else -1
+def _add(rows: NDArray[np.float32], said: list[tuple[int, int, int]]) -> None:
+    """Add components to rows and forget them: (row, component, sign) each."""
+    at, component, sign = np.array(said, np.int64).reshape(-1, 3).T
+    np.add.at(rows, (at, component), sign)
+    said.clear()
+
+
+@lru_cache(WORDS)
+def _component(word: str, dimension: int) -> tuple[int, int]:
+    number = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+    return (number >> 1) % dimension, 1 if number & 1 else -1

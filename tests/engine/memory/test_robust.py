@@ -266,15 +266,16 @@ def test_what_is_compared_does_not_depend_on_the_order(many: int, chance: random
     names = [f"q{n}" for n in range(len(rows))]
     one, other = Questions(), Questions()
     with patch.object(questions, "MANY", many):
-        for at in range(len(rows)):
-            one.add(names[at], rows[at])
+        one.add_all(names, rows)
         order = numbers.permutation(len(rows)).tolist()
         for at in order[:-200]:
             other.add(names[at], rows[at])
         other.near(rows[0], 0.1, 10)  # its cells are made now, the others come later
         other.add("gone", rows[1])
-        for at in order[-200:]:
+        for at in order[-200:-100]:
             other.add(names[at], rows[at])
+        late = order[-150:]  # half of them are there
+        other.add_all([names[at] for at in late], rows[late])
         other.remove("gone")
         for row in rows[:5]:
             found = one.near(row, 0.1, 64)
