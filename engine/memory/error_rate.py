@@ -53,15 +53,16 @@ def _chance(level: Floats, slope: Floats, ranks: Floats) -> Floats:
     return right
 
 
-def error_rate(curves: Floats, agreeing: Floats) -> float:
+def error_rate(curves: Floats, agreeing: Floats, facts: Floats) -> float:
     """The mean of what ranks and near questions leave open of the error rate.
 
     `curves`: of `rank_curves`. `agreeing`: of pairs of near questions, log likelihood ratios of one need against two,
-    for each of `ERRORS`: [errors, pairs]. How many of the pairs are of one need is not known; all shares are as likely.
+    for each of `ERRORS`: [errors, pairs]; `facts`: how far each pair is a fact of its own, [pairs]. How many of the
+    pairs are of one need is not known; all shares are as likely.
     """
     errors = np.array(ERRORS)
     ratios = np.exp(np.clip(agreeing, -50, 50))[:, None, :]
-    witnessed = np.log(MEANT[:, None] * ratios + 1 - MEANT[:, None]).sum(axis=2)
+    witnessed = np.log(MEANT[:, None] * ratios + 1 - MEANT[:, None]) @ facts
     believed = np.log((1 - errors) ** PROVED + ANY)
     likely = _logsum(curves.reshape(-1, len(errors)).T) + _logsum(witnessed) + believed
     weights = np.exp(likely - likely.max())

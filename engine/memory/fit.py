@@ -6,6 +6,7 @@ a time; how often judgements err, by which all is moved, is then found for itsel
 chance and no order counts, so that the same outcomes give the same numbers.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -195,12 +196,13 @@ def fit(sample: Sample) -> Fit:
         return Fit()
     curves = rank_curves(sample.ranks, sample.scores)
     before, error = best_curve(curves, sample.ranks)
-    climbed = [_climbed(replace(start, error=max(error, USUAL_ERROR)), sample, before) for start in STARTS]
-    found, _ = max(climbed, key=lambda one: one[1])
+    rough = _highest([replace(start, error=max(error, USUAL_ERROR)) for start in STARTS], GRID, sample, before)
+    error = _error(sample, curves, _witnesses(sample, rough))
+    held = [name for name in GRID if name != "error"]
+    found = _highest([replace(start, error=error) for start in (*STARTS, rough)], held, sample, before)
     witnesses = _witnesses(sample, found)
-    error = _error(sample, curves, witnesses)
     share = _share(sample, error)
-    found = replace(found, error=error, share=share, same=same_from(witnesses, error, share))
+    found = replace(found, share=share, same=same_from(witnesses, error, share))
     return replace(found, ceiling=0.0, ground=0.0) if sample.belonging < belonging.LEAST else found
 
 
@@ -214,15 +216,22 @@ def _witnesses(sample: Sample, found: Fit) -> Witnesses:
 def _error(sample: Sample, curves: Floats, witnesses: Witnesses) -> float:
     """How often judgements err, by their ranks and by what near questions agree on."""
     near = witnesses.nearer_than(NEAR)
-    return error_rate(curves, np.stack([near.agreement(error, _share(sample, error)) for error in ERRORS]))
+    agreeing = np.stack([near.agreement(error, _share(sample, error)) for error in ERRORS])
+    return error_rate(curves, agreeing, near.facts())
 
 
-def _climbed(found: Fit, sample: Sample, before: Floats) -> tuple[Fit, float]:
+def _highest(starts: Sequence[Fit], names: Iterable[str], sample: Sample, before: Floats) -> Fit:
+    """The highest of the hills on which some fits stand, by numbers of the grid."""
+    climbed = [_climbed(start, names, sample, before) for start in starts]
+    return max(climbed, key=lambda one: one[1])[0]
+
+
+def _climbed(found: Fit, names: Iterable[str], sample: Sample, before: Floats) -> tuple[Fit, float]:
     """The top of the hill on which a fit stands, and its posterior."""
     best = _posterior(found, sample, before)
     for _ in range(ROUNDS):
         start = best
-        for name in GRID:
+        for name in names:
             found, best = _walked(name, found, best, sample, before)
         if best == start:
             break

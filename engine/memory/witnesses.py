@@ -22,13 +22,14 @@ DISAGREED = 0.4
 
 @dataclass(frozen=True)
 class Witnesses:
-    """Some pairs of questions. `likeness`: float64 [pairs].
+    """Some pairs of questions. `likeness`: float64 [pairs]. `questions`: the numbers of the two, [pairs] each.
 
     `pair`: of each pair of judgements, the number of that of its questions; `scores`: of the two judgements; `weight`:
     ½ where each of them is predicted from the other.
     """
 
     likeness: Floats
+    questions: tuple[Rows, Rows]
     pair: Rows
     scores: tuple[Floats, Floats]
     weight: Floats
@@ -39,18 +40,30 @@ class Witnesses:
         one, other = judgements
         twice, pair = _unordered(one, other), _unordered(*questions)
         weight = 1 / np.bincount(twice)[twice]
-        return cls(np.bincount(pair, alike) / np.bincount(pair), pair, (scores[one], scores[other]), weight)
+        _, first = np.unique(pair, return_index=True)
+        asked = (questions[0][first], questions[1][first])
+        return cls(np.bincount(pair, alike) / np.bincount(pair), asked, pair, (scores[one], scores[other]), weight)
 
     def nearer_than(self, likeness: float) -> Self:
         """Only those that are so much alike, or more."""
         kept = self.likeness >= likeness
         rows = kept[self.pair]
-        one, other = self.scores
+        (one, other), (asked, too) = self.scores, self.questions
         number = np.cumsum(kept) - 1
         return replace(
-            self, likeness=self.likeness[kept], pair=number[self.pair[rows]],
+            self, likeness=self.likeness[kept], questions=(asked[kept], too[kept]), pair=number[self.pair[rows]],
             scores=(one[rows], other[rows]), weight=self.weight[rows],
         )  # fmt: skip
+
+    def facts(self) -> Floats:
+        """How far each pair is a fact of its own: 2 / (1 + pairs of that of its questions that has more), [pairs].
+
+        n questions that mean the same make n (n − 1) / 2 pairs, but what is judged for each is judged once: n − 1.
+        """
+        one, other = self.questions
+        often = np.bincount(np.concatenate(self.questions))
+        facts: Floats = 2 / (1 + np.maximum(often[one], often[other]))
+        return facts
 
     def agreement(self, error: float, share: float) -> Floats:
         """What all judgements of a pair say for one need, and against two: log likelihood ratios, [pairs].

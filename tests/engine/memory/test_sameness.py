@@ -1,6 +1,7 @@
 """From where on questions mean the same: believed beforehand, given up where recorded questions contradict it."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def met(likeness: np.ndarray | list[float], *judged: tuple[float, float]) -> Wit
     alike = np.array(likeness, np.float64)
     one, other = (np.tile(side, len(alike)) for side in zip(*judged, strict=True))
     pair = np.repeat(np.arange(len(alike)), len(judged))
-    return Witnesses(alike, pair, (one, other), np.ones(len(pair)))
+    asked = np.arange(len(alike))
+    return Witnesses(alike, (2 * asked, 2 * asked + 1), pair, (one, other), np.ones(len(pair)))
 
 
 CONTRARY, ALIKE, SILENT = [(1.0, 0.0)] * 6, [(1.0, 1.0)] * 4, [(0.5, 0.5)]
@@ -67,8 +69,10 @@ def test_where_judgements_err_often_less_is_believed() -> None:
 def test_those_that_agree_bear_the_claim_where_others_do_not() -> None:
     contrary, agreeing = met([0.66] * 40, *CONTRARY), met([0.88] * 40, *ALIKE)
     one, other = zip(contrary.scores, agreeing.scores, strict=True)
+    asked, too = zip(contrary.questions, agreeing.questions, strict=True)
     both = Witnesses(
         np.concatenate([contrary.likeness, agreeing.likeness]),
+        (np.concatenate(asked), np.concatenate(too)),
         np.concatenate([contrary.pair, agreeing.pair + 40]),
         (np.concatenate(one), np.concatenate(other)),
         np.concatenate([contrary.weight, agreeing.weight]),
@@ -77,6 +81,13 @@ def test_those_that_agree_bear_the_claim_where_others_do_not() -> None:
     near = both.nearer_than(0.7)
     assert (near.likeness == 0.88).all()
     assert np.allclose(near.agreement(0.03, 0.2), agreeing.agreement(0.03, 0.2))
+
+
+@pytest.mark.parametrize("questions", [2, 3, 10])
+def test_so_many_questions_that_mean_the_same_are_one_fact_less(questions: int) -> None:
+    one, other = np.triu_indices(questions, 1)
+    pairs = replace(met([0.8] * len(one), *ALIKE), questions=(one, other))
+    assert pairs.facts().sum() == pytest.approx(questions - 1)
 
 
 def test_where_needs_have_many_right_documents_people_who_need_the_same_agree_on_some() -> None:
