@@ -91,22 +91,17 @@ class Fit:
     def beyond_usual(self, pairs: "Pairs", leanings: Floats) -> Floats:
         """Relatedness beyond that of any neighbour of the question asked, 0 … 1: only this moves a ranking.
 
-        A document that all questions find right, or wrong, is not so for the need of one.
+        It is by the curve, or by the claim that near questions mean the same, whichever is more. A document that all questions find right, or wrong, is not so for the need of one.
         """
-        alike, explained = (self.likeness(pairs, sides) for sides in (np.zeros(len(leanings)), leanings))
-        mostly = alike + sameness.EXPLAINED * (explained - alike)
-        usual = LEAST_COSINE + (1 - self.density) * pairs.usual
-        related, usually = self._related(explained, mostly), self._related(usual, usual)
+        explained, usual = self.likeness(pairs, leanings), LEAST_COSINE + (1 - self.density) * pairs.usual
+        related, usually = self.relatedness(explained), self.relatedness(usual)
+        if self.same != sameness.NEVER and not self.is_astray:
+            alike = self.likeness(pairs, np.zeros(len(leanings)))
+            mostly = alike + sameness.EXPLAINED * (explained - alike)
+            related = np.maximum(related, sameness.claimed(mostly, self.same))
+            usually = np.maximum(usually, sameness.claimed(usual, self.same))
         beyond: Floats = np.maximum(0.0, (related - usually) / (1 - usually))
         return beyond
-
-    def _related(self, likeness: Floats, mostly: Floats) -> Floats:
-        """Relatedness by the curve, or by the claim about `mostly`, whichever is more."""
-        related = self.relatedness(likeness)
-        if self.same == sameness.NEVER or self.is_astray:
-            return related
-        claimed: Floats = np.maximum(related, sameness.claimed(mostly, self.same))
-        return claimed
 
     @property
     def is_astray(self) -> bool:

@@ -15,10 +15,11 @@ from engine.memory import fit as fitting
 from engine.memory import questions
 from engine.memory.error_rate import best_curve, rank_curves
 from engine.memory.evidence import Asked, Evidence
-from engine.memory.fit import STARTS, Fit, Pairs, Sample, _posterior, fit, gain
+from engine.memory.fit import GRID, STARTS, Fit, Pairs, Sample, _posterior, fit, gain
 from engine.memory.playbook import Near, Playbook, playbook_id
 from engine.memory.questions import ALL, Questions
-from engine.memory.robust import LEAST, WHISPER, log_odds_of, moved, place_of, said_by, weigh
+from engine.memory.robust import FIRSTHAND, LEAST, WHISPER, log_odds_of, moved, place_of, said_by, weigh
+from engine.memory.sameness import NEVER
 from engine.memory.words import NEUTRAL, Overlap
 from engine.search.fusion import Key
 
@@ -126,6 +127,15 @@ def test_what_is_said_softly_moves_nothing_until_others_say_it_too() -> None:
     assert weigh(soft, fits)[Key("c", "d")].added == pytest.approx(said_by(soft, fits["c"]).sum())
 
 
+def test_a_judgement_says_what_those_that_err_so_often_say_in_the_mean() -> None:
+    def said(error: float) -> float:
+        return float(said_by([Near(outcome("q", "d"), 0.0)], Fit(error=error))[0])
+
+    assert said(0.2) == pytest.approx(FIRSTHAND * 0.6 * math.log(4))
+    assert said(0.1) > said(0.2) > said(0.4) > 0
+    assert said(0.01) == said(0.03)
+
+
 def test_judgements_that_err_half_the_time_move_nothing() -> None:
     weighed = weigh([Near(outcome("q", "d"), 0.0)], {"c": Fit(error=0.495)})
     assert abs(weighed[Key("c", "d")].added if weighed else 0.0) < 0.05
@@ -222,6 +232,32 @@ def sample(
 @pytest.mark.parametrize("flipped", [0.0, 0.1, 0.2, 0.3])
 def test_the_error_rate_is_found(flipped: float) -> None:
     assert abs(fit(judged(random.Random(3), flipped)).error - flipped) <= 0.06
+
+
+def agreeing_by_half(seed: int, needs: int = 60) -> Sample:
+    """Needs with several right documents, two by two near each other: of half of the documents both say the same."""
+    chance = random.Random(seed)
+    one = [[chance.random() < 1 / (1 + 0.75 * rank) for rank in range(1, 11)] for _ in range(needs // 2)]
+    two = [
+        [was if chance.random() < 0.5 else chance.random() < 1 / (1 + 0.75 * rank) for rank, was in enumerate(row, 1)]
+        for row in one
+    ]
+    told = np.array([row for pair in zip(one, two, strict=True) for row in pair], float).ravel()
+    rows = np.arange(10 * needs)
+    other = np.where(rows // 10 % 2, rows - 10, rows + 10)
+    return sample(told, rows % 10 + 1.0, (rows, other, np.full(len(rows), 0.5)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_curve_is_the_likeliest_at_the_error_rate_that_is_found(seed: int) -> None:
+    told = agreeing_by_half(seed)
+    before, _ = best_curve(rank_curves(told.ranks, told.scores), told.ranks)
+    found = replace(fit(told), same=NEVER)
+    best = _posterior(found, told, before)
+    for name in set(GRID) - {"error"}:
+        at = GRID[name].index(getattr(found, name))
+        for value in GRID[name][max(at - 1, 0) : at + 2]:
+            assert _posterior(replace(found, **{name: value}), told, before) <= best + 1e-6
 
 
 def test_nothing_is_believed_of_chance() -> None:
