@@ -91,7 +91,8 @@ class Fit:
     def beyond_usual(self, pairs: "Pairs", leanings: Floats) -> Floats:
         """Relatedness beyond that of any neighbour of the question asked, 0 … 1: only this moves a ranking.
 
-        It is by the curve, or by the claim that near questions mean the same, whichever is more. A document that all questions find right, or wrong, is not so for the need of one.
+        It is by the curve, or by the claim that near questions mean the same, whichever is more. A document that all
+        questions find right, or wrong, is not so for the need of one.
         """
         explained, usual = self.likeness(pairs, leanings), LEAST_COSINE + (1 - self.density) * pairs.usual
         related, usually = self.relatedness(explained), self.relatedness(usual)
