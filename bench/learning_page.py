@@ -40,7 +40,7 @@ what they show.
 METHOD = """
 ## The method
 
-The rank of a document without memory is its anchor: its log odds fall by β ln 2 from the first place to the second, β = 1.4,
+The rank of a document without memory is its anchor: its log odds fall by β ln 2 from the first place to the second, β = 1.25,
 and as 0.85 β ln rank behind it. Judgements of near questions add to them, each for itself. A judgement says ln((1 − ε)/ε) for or
 against its document, where ε is how often judgements err, of which 1 − 2ε is taken, since so much more often than not they are
 right (and .03 for ε at least). It counts as far as the two questions are likely to need the same
@@ -77,7 +77,7 @@ they differ. So may a welder of Toledo be wrong for Gary alone. What the differe
 (`engine/memory/sameness.py`). Where each need was recorded once, all pairs of recorded questions are of different needs, and
 the curve says of a question that comes again in other words what it says of those. Each pair of questions that have judged
 documents in common is one witness; ten imagined ones at .65, .7 and .75 speak for it; of the greatest posterior, from .6 on in
-steps, or never. Of [v Δw + w Δm]₊ a quarter is taken off here: where two questions mean the same, nothing is to be explained.
+steps, or never; from .5 or .55 on where recorded questions alone bear it out. Of [v Δw + w Δm]₊ a quarter is taken off here: where two questions mean the same, nothing is to be explained.
 
 λ, κ, v, w and the curve a() are learned from the outcomes of each corpus by leave-one-out (`engine/memory/fit.py`), from two
 starts, since "near questions share their answers" and "they do not" are two hills; first with ε among them, which tells which
@@ -160,7 +160,7 @@ the mean (the demo's answer goes to rank 1 and reworded gains the same, but one 
 to take people for agreeing by half on needs with one answer, too (reference: −.08 for unrelated questions).
 
 *The fit is made at the rate that is found* since then, pairs count for it as far as they are facts of their own, and a judgement
-moves further: β = 1.4 instead of 2, of which 1 − 2ε is taken, with .03 for ε at least. Without that, with the fit alone, with the
+moves further: β = 1.4 instead of 2, of what it says 1 − 2ε is taken, and ε is .03 at least. Without that, with the fit alone, with the
 reach alone, and with both, on *tune* and one processor (flipped: two or three draws):
 
 | | reworded | three draws like it | staffing | staffing, 10 and 20 % flipped | reference, 20 % flipped |

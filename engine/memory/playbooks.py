@@ -26,8 +26,19 @@ from engine.search.generation import Generation
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-COLUMNS = "playbook_id, query, corpus, id, score, role, note, model, recorded_at, vector"
-FIELDS = attrgetter(*COLUMNS.split(", ")[:-1])
+KINDS = {
+    "playbook_id": pa.string(),
+    "query": pa.string(),
+    "corpus": pa.string(),
+    "id": pa.string(),
+    "score": pa.float64(),
+    "role": pa.string(),
+    "note": pa.string(),
+    "model": pa.string(),
+    "recorded_at": pa.float64(),
+}
+FIELDS = attrgetter(*KINDS)
+COLUMNS = ", ".join([*KINDS, "vector"])
 BATCH = "playbook_batch"
 SEVERAL = 16  # rows from which on they are written as one table
 
@@ -295,19 +306,25 @@ class Playbooks:
 
 
 def _put(cursor: duck.Cursor, puts: Sequence[tuple[Playbook, Vector]]) -> None:
-    rows = [[*FIELDS(playbook), vector.astype("<f4").tobytes()] for playbook, vector in puts]
     insert = f"insert or replace into control.playbook ({COLUMNS})"
-    if len(rows) < SEVERAL:
-        for row in rows:
+    if len(puts) < SEVERAL:
+        for playbook, vector in puts:
+            row = [*FIELDS(playbook), vector.astype("<f4").tobytes()]
             cursor.execute(f"{insert} values (?, ?, ?, ?, ?, ?, ?, ?, to_timestamp(?), ?)", row)
         return
-    names = COLUMNS.split(", ")
-    columns = [pa.array(column) for column in zip(*rows, strict=True)]
-    kinds = [pa.string() if pa.types.is_null(column.type) else column.type for column in columns]
-    cast = [column.cast(kind) for column, kind in zip(columns, kinds, strict=True)]
-    cursor.register(BATCH, pa.table(cast, names=names))
+    cursor.register(BATCH, _table(puts))
     try:
         selected = COLUMNS.replace("recorded_at", "to_timestamp(recorded_at)")
         cursor.execute(f"{insert} select {selected} from temp.main.{BATCH}")
     finally:
         cursor.unregister(BATCH)
+
+
+def _table(puts: Sequence[tuple[Playbook, Vector]]) -> pa.Table:
+    """Outcomes of one model, `COLUMNS`."""
+    columns = {name: pa.array([getattr(one, name) for one, _ in puts], kind) for name, kind in KINDS.items()}
+    vectors = np.stack([vector for _, vector in puts]).astype("<f4", copy=False)
+    bits = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(vectors.itemsize * vectors.shape[1]), len(puts), [None, pa.py_buffer(vectors)]
+    )
+    return pa.table(columns | {"vector": bits})

@@ -94,7 +94,7 @@ class Questions:
         if len(self._free) < len(new):
             self._grow(vectors.shape[1], len(new) - len(self._free))
         slots = [self._free.pop() for _ in new]
-        added = vectors[new]
+        added = vectors if len(new) == len(texts) else vectors[new]
         self._vectors[slots], self._taken[slots], self._signs[:, slots] = added, True, _signs(added).T
         for at, slot in zip(new, slots, strict=True):
             self._texts[slot], self._slots[texts[at]] = texts[at], slot
