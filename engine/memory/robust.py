@@ -18,7 +18,7 @@ from engine.memory.fit import Fit, Floats, Pairs, gain
 from engine.memory.playbook import Near
 from engine.search.fusion import Key
 
-ANCHOR = 1.25  # β: the greater, the less an outcome moves; what is right grows rarer by 1.1 (`error_rate.STEEPNESS`)
+ANCHOR = 1.4  # β: the greater, the less an outcome moves; what is right grows rarer by 1.1 (`error_rate.STEEPNESS`)
 KNEE, BEHIND = 2.0, 0.85  # behind this place log odds fall by so much of β
 FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outweighs what near ones say of others
 SAME = 1e-4  # distance up to which a recorded question is the one that is asked

@@ -16,14 +16,12 @@ from engine.memory.witnesses import Witnesses, differing, loudness
 Floats = NDArray[np.float64]
 
 FROM = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)  # likenesses: cosines less what is usual
-BORNE_OUT = (0.55, 0.5)  # these too, where recorded questions bear it out: nothing is believed of them beforehand
 NEVER = math.inf
 SURE, WIDTH = 0.99, 0.02  # how likely those mean the same, and how softly that begins
 UNDECIDED = 0.5  # where nothing is claimed: about what is less near the curve of the fit knows more
 BELIEVED, IMAGINED = (0.65, 0.7, 0.75), 10  # so many pairs at each of them that meant the same
 EXPLAINED = 0.25  # of what the difference of two questions explains: where they mean the same, there is none
 LEAST_ERROR = 0.03  # so often at least judgements err, also of questions that mean the same
-DECIMALS = 6  # of a posterior: the last bits do not decide
 
 
 def claimed(likeness: Floats, since: float) -> Floats:
@@ -44,9 +42,8 @@ def same_from(witnesses: Witnesses, error: float, share: float) -> float:
     ratios, imagined = np.exp(np.clip(agreeing, -50, 50)), np.array(BELIEVED)
 
     def posterior(since: float) -> float:
-        means_same = np.maximum(claimed(likeness, since), UNDECIDED)
-        believed = np.maximum(claimed(imagined, max(since, FROM[0])), UNDECIDED)
+        means_same, believed = (np.maximum(claimed(alike, since), UNDECIDED) for alike in (likeness, imagined))
         witnessed = np.log(means_same * ratios + 1 - means_same).sum()
-        return round(float(witnessed + weight * np.log(believed).sum()), DECIMALS)
+        return float(witnessed + weight * np.log(believed).sum())
 
-    return max((*FROM, NEVER, *BORNE_OUT), key=posterior)
+    return max((*FROM, NEVER), key=posterior)
