@@ -1,7 +1,7 @@
 """What outcomes say about themselves: how often they err, and how alike two questions must be to share answers.
 
 A judgement of a document is compared with the judgements of the same document under other questions, each predicted
-from the others (leave-one-out). The greatest posterior of nine numbers is found by walking along a grid, one number at
+from the others (leave-one-out). The greatest posterior of ten numbers is found by walking along a grid, one number at
 a time; how often judgements err, by which all is moved, is then found for itself (`error_rate`). Nothing is drawn by
 chance and no order counts, so that the same outcomes give the same numbers.
 """
@@ -34,6 +34,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "words": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
     "meaning": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
     "common": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8),
+    "idle": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
 }
 ROUNDS = 12
 LIKE, UNLIKE = np.array([0.6, 0.7, 0.8]), np.array([0.3, 0.375, 0.45])  # cosines less what is usual
@@ -42,17 +43,18 @@ USUAL_ERROR, ERROR_SPREAD = 0.03, 0.2
 USUAL_DENSITY, DENSITY_SPREAD = 1.0, 0.3
 USUAL_WORDS, USUAL_MEANING, DIFFERENCE_SPREAD = 0.3, 0.4, 0.3
 USUAL_COMMON, COMMON_SPREAD = 0.5, 0.2
+USUAL_IDLE, IDLE_SPREAD = 0.2, 0.3
 LITTLE = 0.15  # in common: less than this says no more
-IDLE = 0.4  # of cosine that words in common which tell nothing bring about
 MOST_SURE = 8.0  # log odds
 
 
 @dataclass(frozen=True)
 class Fit:
     """How outcomes are read. The relatedness of two questions of cosine s, for a judgement that was made for one, is
-    ground + (ceiling − ground) · σ((s − .4i − density·u + common·(c − ¼) − [words·Δw + meaning·Δm]₊ − middle) / width),
-    how likely they need the same. u: how near recorded questions usually are to the one asked (`density.usual`). c: how
-    much of their words they have in common (`words.common`), at least 0.15; i: how much of those that tell nothing.
+    ground + (ceiling − ground) · σ((s − idle·i − density·u + common·(c − ¼) − [words·Δw + meaning·Δm]₊ − m) / width),
+    how likely they need the same; m: middle. u: how near recorded questions usually are to the one asked
+    (`density.usual`). c: how much of their words they have in common (`words.common`), at least 0.15; i: how much of
+    those that tell nothing.
 
     Δw, Δm: how far the difference of the two questions explains the judgement. A right document that has more of the
     words of the recorded question, and is nearer to it, than to the other one, may be right for that alone; so may be
@@ -68,6 +70,7 @@ class Fit:
     words: float = USUAL_WORDS
     meaning: float = USUAL_MEANING
     common: float = USUAL_COMMON
+    idle: float = USUAL_IDLE
     same: float = sameness.NEVER  # the likeness from which on questions are taken to mean the same
     share: float = 0.1  # of the shown documents that are right
 
@@ -84,7 +87,7 @@ class Fit:
         """
         explained = np.sign(leanings) * (self.words * pairs.words + self.meaning * pairs.meaning)
         said = self.common * (np.maximum(pairs.common, LITTLE) - NEUTRAL)
-        cosines = pairs.cosines - IDLE * pairs.idle
+        cosines = pairs.cosines - self.idle * pairs.idle
         alike: Floats = cosines - self.density * pairs.usual + said - np.maximum(explained, 0.0)
         return alike
 
@@ -270,6 +273,7 @@ def _posterior(fit: Fit, sample: Sample, before: Floats) -> float:
     unusual += ((fit.words - USUAL_WORDS) / DIFFERENCE_SPREAD) ** 2
     unusual += ((fit.meaning - USUAL_MEANING) / DIFFERENCE_SPREAD) ** 2
     unusual += ((fit.common - USUAL_COMMON) / COMMON_SPREAD) ** 2
+    unusual += ((fit.idle - USUAL_IDLE) / IDLE_SPREAD) ** 2
     return likely + BELIEF * float(believed) - 0.5 * unusual
 
 

@@ -206,6 +206,26 @@ def judged(chance: random.Random, flipped: float, questions: int = 150) -> Sampl
     return sample(np.array(scores), np.array(ranks, float), (of, by, (rows[of] * rows[by]).sum(axis=1)))
 
 
+def in_the_same_form(idle: float, needs: int = 60) -> Sample:
+    """Two questions a need that agree; as near, by words that tell nothing, is one that needs something else."""
+    chance = random.Random(5)
+    rows = np.arange(needs * 20)  # need, question, rank
+    truth = np.array([[float(chance.random() < 0.7 / rank) for rank in range(1, 11)] for _ in range(needs)])
+    scores = np.repeat(truth, 2, axis=0).ravel()
+    same, other = np.where(rows // 10 % 2, rows - 10, rows + 10), (rows + 20) % len(rows)
+    of, by = np.concatenate([rows, rows]), np.concatenate([same, other])
+    told = sample(scores, rows % 10 + 1.0, (of, by, np.full(len(of), 0.65)))
+    return replace(told, idle=np.repeat([0.0, idle], len(rows)))
+
+
+def test_what_words_that_tell_nothing_bring_about_is_learned() -> None:
+    found = fit(in_the_same_form(0.4))
+    assert found.idle > Fit().idle
+    together, alike = (found.beyond_usual(pairs(0.65, idle=idle), np.ones(1))[0] for idle in (0.0, 0.4))
+    assert together > 0.8
+    assert alike < 0.1
+
+
 def sample(
     scores: np.ndarray, ranks: np.ndarray, pairs: tuple[np.ndarray, ...] | None = None, shown: np.ndarray | None = None
 ) -> Sample:
