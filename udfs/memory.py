@@ -87,7 +87,9 @@ def playbook_check(call: Call, corpora: list[str] | None, sample: int | None) ->
     """Measure memory, and switch it off where it harms; one row a corpus."""
     lake, reach = call.lake, call.session.reach
     if corpora is None:
-        corpora = [name for name in lake.corpora.names() if reach.changes_corpus(name)]
+        return [vars(one) for one in lake.checks.check_all(reach, sample, call.check)]
+    if not corpora:
+        raise Invalid("the list of corpora is empty", "leave it out to check all of them")
     names = [lake.corpora.changed_by(name, reach) for name in corpora]
     return [vars(lake.checks.check(name, reach, sample, call.check)) for name in names]
 

@@ -296,7 +296,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> Hits:
         query, corpora, k, predicate, alpha, rrf_k, depth, playbook, collapse = row
         return None if query == NULL else Request(
             "hybrid", _names(corpora), _number(k, 10), None, predicate, alpha, rrf_k,
-            _number(depth, DEFAULT_DEPTH), playbook=playbook or "off", collapse=collapse,
+            _number(depth, DEFAULT_DEPTH), playbook="off" if playbook is None else playbook, collapse=collapse,
         )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])
@@ -315,8 +315,8 @@ def matrix_search(call: Call, rows: list[Row]) -> Hits:
         query, corpora, k, per_corpus_k, predicate, weights, min_relevance, playbook, role, exclude, collapse = row
         return None if query == NULL else Request(
             "hybrid", _names(corpora), _number(k, 8), per_corpus_k, predicate, weights=_weights(weights),
-            min_relevance=min_relevance, playbook=playbook or "off", role=role, exclude=_names(exclude) or (),
-            collapse=collapse,
+            min_relevance=min_relevance, playbook="off" if playbook is None else playbook, role=role,
+            exclude=_names(exclude) or (), collapse=collapse,
         )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])

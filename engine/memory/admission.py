@@ -11,6 +11,7 @@ from engine.memory.questions import Vector
 from engine.models.cache import QuestionCache
 from engine.search import filters
 from engine.search.filters import Mask
+from engine.search.fusion import Key
 from engine.search.generation import Generation
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Admission:
         self._models: dict[str, QuestionCache] = {}
 
     def admit(self, given: Given, *, allow_missing: bool = False) -> Playbook:
-        """The outcome as it is kept. `allow_missing`: also of a document that is not there (yet).
+        """The outcome as it is kept. `allow_missing`: also of a document that is not there (yet), by who would see it.
 
         Raises Invalid for a missing value or a score outside [0, 1], NotFound for an unknown corpus or id.
         """
@@ -42,11 +43,22 @@ class Admission:
         score = _score(given[3])
         live, masks = self._corpus(corpus)
         position, document = live.places.get(id, (-1, -1))
-        if not allow_missing and (position < 0 or not masks[position][document]):
-            raise NotFound(f"corpus {corpus!r} has no document {id!r}", "take the id from a search result")
+        seen = position >= 0 and bool(masks[position][document])
+        if not seen and not (allow_missing and self._reach.changes_corpus(corpus)):
+            raise NotFound(f"corpus {corpus!r} has no document {id[:80]!r}", "take the id from a search result")
         model = self._model(corpus).embedder.sha256
         made = playbook_id(query, corpus, id)
         return Playbook(made, query, corpus, id, score, _text(given[4]), _text(given[5]), model, self._lake.clock())
+
+    def sees(self, answer: Key) -> bool:
+        """Whether the profile may change what is recorded of a document; of a gone one it may who sees the corpus."""
+        if self._reach.changes_corpus(answer.corpus):
+            return True
+        if not self._reach.sees_corpus(answer.corpus) or not self._lake.corpora.exists(answer.corpus):
+            return False
+        live, masks = self._corpus(answer.corpus)
+        position, document = live.places.get(answer.id, (-1, -1))
+        return position >= 0 and bool(masks[position][document])
 
     def _corpus(self, corpus: str) -> tuple[Generation, list[Mask]]:
         found = self._seen.get(corpus)
@@ -61,18 +73,11 @@ class Admission:
             self._models[corpus] = self._lake.models.questions(self._lake.corpora.definition(corpus).embedder)
         return self._models[corpus]
 
-    def vectors(
-        self, playbooks: Sequence[Playbook], cancelled: Callable[[], bool] | None = None
-    ) -> dict[tuple[str, str], Vector]:
-        """The vectors of the questions of admitted outcomes, by (model, question); each question is embedded once."""
-        texts: dict[str, tuple[QuestionCache, dict[str, None]]] = {}
-        for one in playbooks:
-            texts.setdefault(one.model, (self._model(one.corpus), {}))[1][one.query] = None
-        return {
-            (model, text): row
-            for model, (known, wanted) in texts.items()
-            for text, row in zip(wanted, known.embed_questions(list(wanted), cancelled=cancelled), strict=True)
-        }
+    def vectors(self, playbooks: Sequence[Playbook], cancelled: Callable[[], bool] | None = None) -> dict[str, Vector]:
+        """The vectors of the questions of admitted outcomes of one model; each question is embedded once."""
+        texts = list(dict.fromkeys(one.query for one in playbooks))
+        known = self._model(playbooks[0].corpus)
+        return dict(zip(texts, known.embed_questions(texts, cancelled=cancelled), strict=True))
 
 
 def _text(value: object) -> str | None:
@@ -85,5 +90,6 @@ def _score(value: object) -> float:
     except (TypeError, ValueError):
         score = math.nan
     if not 0 <= score <= 1:
-        raise Invalid(f"the score {value} is not within 0 and 1", "1 = it was right, 0 = it was wrong")
+        given = "NULL" if value is None else str(value)[:80]
+        raise Invalid(f"the score {given} is not within 0 and 1", "1 = it was right, 0 = it was wrong")
     return score

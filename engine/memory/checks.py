@@ -28,7 +28,7 @@ CLOSE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check of a corpus found and did: switched_off, switched_on, unchanged, or unmeasured."""
+    """What a check of a corpus found and did: switched_off, switched_on, unchanged, unmeasured, or unreadable."""
 
     corpus: str
     status: str
@@ -93,6 +93,16 @@ class Checks:
         if status == "unchanged":
             self._lake.journal.record("playbook_check", corpus, {"action": status, **told}, actor=reach.name)
         return Checked(corpus, status, found.questions, found.ndcg_off, found.ndcg_on, found.helped, found.hurt)
+
+    def check_all(self, reach: Profile, sample: int | None, check: Callable[[], None]) -> list[Checked]:
+        """Check all corpora that a profile may change; one that cannot be opened does not hold up the others."""
+        names = [name for name in self._lake.corpora.names() if reach.changes_corpus(name)]
+        readable = {one.corpus for one in self._lake.corpora.usable(names)}
+        there = [name for name in names if name in readable or name in self._lake.corpora.damage.closed]
+        return [
+            self.check(name, reach, sample, check) if name in readable else Checked(name, "unreadable")
+            for name in there
+        ]
 
     def _loop(self) -> None:
         hours = self._settings.check_hours

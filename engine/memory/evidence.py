@@ -1,8 +1,7 @@
-"""Recorded outcomes by question and by document, with what they say about themselves: all that a search asks of memory.
+"""The outcomes of a corpus by question and by document, with what they say about themselves: what a search asks of it.
 
-A fit is made for each corpus when it is first needed after a change. It looks at the judgements of as many documents,
-those of least digest, as together have 4,000, so that its cost is bounded; most changes of a large memory do not touch
-it.
+A fit is made when it is first needed after a change. It looks at the judgements of as many documents, those of least
+digest, as together have 4,000, so that its cost is bounded; most changes of a large memory do not touch it.
 """
 
 import hashlib
@@ -18,7 +17,7 @@ from engine.memory.density import LEAST_COSINE, Density
 from engine.memory.documents import Documents, first_vectors
 from engine.memory.fit import Fit, Floats, Sample, fit
 from engine.memory.importance import EQUAL, Importance, importance
-from engine.memory.playbook import Near, Neighbour, Playbook, same_role
+from engine.memory.playbook import SAME, Near, Neighbour, Playbook, same_role
 from engine.memory.questions import Questions, Vector
 from engine.memory.words import Overlap, Rows, Vocabulary, Words, difference, overlap, shares, words
 from engine.search.fusion import Key
@@ -55,7 +54,7 @@ class _Answers(NamedTuple):
 
 
 class _Learned(NamedTuple):
-    """What the outcomes of a corpus say about themselves, and of what that was made."""
+    """What the outcomes say about themselves, and of what that was made."""
 
     state: object
     fit: Fit
@@ -63,7 +62,7 @@ class _Learned(NamedTuple):
 
 
 class Evidence:
-    """The outcomes of one model. Not safe for threads by itself."""
+    """The outcomes of one corpus, their questions embedded by one model. Not safe for threads by itself."""
 
     def __init__(self) -> None:
         """None yet."""
@@ -77,10 +76,10 @@ class Evidence:
         self._judged: dict[Key, dict[str, Playbook]] = {}  # by document and playbook_id
         self._numbers: dict[Key, int] = {}  # of the judged documents
         self._free: list[int] = []  # numbers of those that are judged no more
-        self._order: dict[str, list[tuple[bytes, Key]]] = {}  # by corpus: its judged documents by their digests
-        self._learned: dict[str, _Learned] = {}  # by corpus
-        self._places: dict[tuple[str, str], tuple[object, dict[str, _Judged]]] = {}  # by corpus, question: see _placed
-        self._fresh: dict[str, str] = {}  # by corpus: the generation for which its fit is known to hold
+        self._order: list[tuple[bytes, Key]] = []  # the judged documents by their digests
+        self._learned: _Learned | None = None
+        self._places: dict[str, tuple[object, dict[str, _Judged]]] = {}  # by question, see _placed
+        self._fresh: str | None = None  # the identity of the generation for which the fit is known to hold
 
     def add(self, playbook: Playbook, vector: Vector) -> None:
         """Take an outcome in, in the place of one of the same id."""
@@ -105,9 +104,9 @@ class Evidence:
         if key not in self._judged:
             self._judged[key] = {}
             self._numbers[key] = self._free.pop() if self._free else len(self._numbers)
-            insort(self._order.setdefault(playbook.corpus, []), (_digest(key), key))
+            insort(self._order, (_digest(key), key))
         self._judged[key][playbook.playbook_id] = playbook
-        self._fresh.pop(playbook.corpus, None)
+        self._fresh = None
 
     def remove(self, playbook: Playbook) -> None:
         """Forget an outcome that is there; its question goes with its last one."""
@@ -115,7 +114,7 @@ class Evidence:
         self._answers.pop(playbook.query, None)
         if not self._asked[playbook.query]:
             del self._asked[playbook.query]
-            self._places.pop((playbook.corpus, playbook.query), None)
+            self._places.pop(playbook.query, None)
             self.questions.remove(playbook.query)
             self._touched(playbook.query)
             self._vocabulary.remove(self._words.pop(playbook.query))
@@ -123,13 +122,12 @@ class Evidence:
         if not self._judged[playbook.key]:
             del self._judged[playbook.key]
             self._free.append(self._numbers.pop(playbook.key))
-            order = self._order[playbook.corpus]
-            del order[bisect_left(order, (_digest(playbook.key), playbook.key))]
-        self._fresh.pop(playbook.corpus, None)
+            del self._order[bisect_left(self._order, (_digest(playbook.key), playbook.key))]
+        self._fresh = None
 
     def _touched(self, question: str) -> None:
         if self._density.touched(question):
-            self._fresh.clear()
+            self._fresh = None
 
     def failures(self, key: Key) -> int:
         """How many judgements say that a document was wrong."""
@@ -140,8 +138,21 @@ class Evidence:
 
         `without`: a recorded question to leave out, as if it had never been asked.
         """
-        near = self.questions.near(asked.vector, LEAST_COSINE, NEAREST)
-        return [Neighbour(*one) for one in near if one[0] != without]
+        said = None if asked.text is None else words(asked.text)
+        found = self.questions.near(asked.vector, LEAST_COSINE, NEAREST)
+        near = [Neighbour(*one, own=self._is_own(one, asked, said)) for one in found if one[0] != without]
+        return [one for one in near if one.own or said is None or not self._is_blind(one, said)]
+
+    def _is_own(self, near: tuple[str, float], asked: Asked, said: Words | None) -> bool:
+        """Whether a recorded question is the one that is asked: a model may read the first words only."""
+        text, cosine = near
+        if 1 - cosine > SAME:
+            return False
+        return said is None or text == asked.text or (len(said) > 0 and np.array_equal(self._words[text], said))
+
+    def _is_blind(self, near: Neighbour, said: Words) -> bool:
+        """Whether the model cannot tell two questions apart that have no word in common: it knows none of them."""
+        return 1 - near.cosine <= SAME and not len(np.intersect1d(self._words[near.text], said))
 
     def usual(self, asked: Asked) -> float:
         """How near recorded questions usually are to one, as `density.usual` has it."""
@@ -162,7 +173,7 @@ class Evidence:
         asked = np.searchsorted(ends, hits, side="right")
         places = hits - ends[asked]  # from the end of the answers to its question
         found = (
-            Near(answers[at].playbooks[place], 1 - near[at].cosine, usual=usual)
+            Near(answers[at].playbooks[place], 1 - near[at].cosine, usual=usual, own=near[at].own)
             for at, place in zip(asked.tolist(), places.tolist(), strict=True)
         )
         return [one for one in found if same_role(one.playbook.role, role)]
@@ -176,35 +187,23 @@ class Evidence:
         return known
 
     def sharing(self, near: Sequence[Near], asked: Asked) -> list[Near]:
-        """The judgements, each with what its question has in common with the one asked, as its corpus has learned."""
-        if asked.text is None:
+        """The judgements, each with what its question has in common with the one asked, as far as words tell."""
+        if asked.text is None or not near:
             return list(near)
-        found: list[Near] = []
-        for corpus in dict.fromkeys(one.playbook.corpus for one in near):
-            some = [one for one in near if one.playbook.corpus == corpus]
-            texts = {text: at for at, text in enumerate(dict.fromkeys(one.playbook.query for one in some))}
-            said = [*(self._words[text] for text in texts), words(asked.text)]
-            pairs = np.arange(len(texts)), np.full(len(texts), len(texts))
-            known = _sharing(said, *pairs, self._importance(corpus), self._vocabulary)
-            by_question = [dict(zip(texts, share.tolist(), strict=True)) for share in known]
-            for one in some:
-                shared, idle = (share[one.playbook.query] for share in by_question)
-                found.append(one._replace(common=shared, idle=idle))
-        return found
+        texts = {text: at for at, text in enumerate(dict.fromkeys(one.playbook.query for one in near))}
+        said = [*(self._words[text] for text in texts), words(asked.text)]
+        pairs = np.arange(len(texts)), np.full(len(texts), len(texts))
+        known = (share.tolist() for share in _sharing(said, *pairs, self._importance(), self._vocabulary))
+        common, idle = (dict(zip(texts, share, strict=True)) for share in known)
+        return [one._replace(common=common[one.playbook.query], idle=idle[one.playbook.query]) for one in near]
 
-    def _importance(self, corpus: str) -> Importance:
-        """What words tell where a question is compared with the recorded ones of a corpus."""
-        learned = self._learned.get(corpus)
-        return learned.importance if learned else EQUAL
+    def _importance(self) -> Importance:
+        """What words tell where a question is compared with the recorded ones."""
+        return self._learned.importance if self._learned else EQUAL
 
-    def compared(self, near: Sequence[Near], asked: Asked, generations: Iterable[Generation]) -> list[Near]:
+    def compared(self, near: Sequence[Near], asked: Asked, generation: Generation) -> list[Near]:
         """The judgements, each with how much better its document suits the recorded question than the one asked."""
-        found: list[Near] = []
-        for generation in generations:
-            some = [one for one in near if one.playbook.corpus == generation.corpus]
-            if some:
-                found += self._compared(some, asked, generation)
-        return found
+        return self._compared(near, asked, generation) if near else []
 
     def _compared(self, near: Sequence[Near], asked: Asked, generation: Generation) -> list[Near]:
         texts = list(dict.fromkeys(one.playbook.query for one in near))
@@ -221,35 +220,29 @@ class Evidence:
             said = [self._words[text] for text in texts] + [words(asked.text)]
             held = [self._documents.words(generation, id) for id in ids]
             pairs = (np.concatenate([recorded, np.full(len(ids), len(texts))]), np.append(judged, np.arange(len(ids))))
-            weigh = self._importance(generation.corpus).weighing(self._vocabulary)
+            weigh = self._importance().weighing(self._vocabulary)
             common, weight = overlap(said, held, *pairs, weigh)
             one, other = (Overlap(common[rows], weight[rows]) for rows in (slice(len(near)), len(near) + judged))
             more_words = difference(one, other)
         better = zip(near, more_words.tolist(), nearer.tolist(), strict=True)
         return [one._replace(words=by_words, meaning=by_meaning) for one, by_words, by_meaning in better]
 
-    def fits(self, generations: Iterable[Generation]) -> dict[str, Fit]:
-        """The fit of each corpus with outcomes, made anew where these or the documents are others than before."""
-        made = {}
-        for generation in generations:
-            corpus = generation.corpus
-            if not self._order.get(corpus):
-                continue
-            if self._fresh.get(corpus) != generation.name:
-                chosen = self._chosen(corpus)
-                judged = [(one, sorted(self._asked[one.query])) for one in chosen]
-                state = (generation.name, judged, self._density.references)
-                if corpus not in self._learned or self._learned[corpus].state != state:
-                    sample, telling = self._sample(chosen, generation)
-                    self._learned[corpus] = _Learned(state, fit(sample), telling)
-                self._fresh[corpus] = generation.name
-            made[corpus] = self._learned[corpus].fit
-        return made
+    def fit_to(self, generation: Generation) -> Fit:
+        """What the outcomes say about themselves, found anew where these or the documents are others than before."""
+        if self._learned is None or self._fresh != generation.identity:
+            chosen = self._chosen()
+            judged = [(one, sorted(self._asked[one.query])) for one in chosen]
+            state = (generation.identity, judged, self._density.references)
+            if self._learned is None or self._learned.state != state:
+                sample, telling = self._sample(chosen, generation)
+                self._learned = _Learned(state, fit(sample), telling)
+            self._fresh = generation.identity
+        return self._learned.fit
 
-    def _chosen(self, corpus: str) -> list[Playbook]:
+    def _chosen(self) -> list[Playbook]:
         """The judgements that a fit looks at, those of a document together."""
         chosen: list[Playbook] = []
-        for _, key in self._order.get(corpus, ()):
+        for _, key in self._order:
             if len(chosen) >= JUDGEMENTS:
                 break
             judged = self._judged[key]
@@ -311,9 +304,9 @@ class Evidence:
 
     def _placed(self, query: str, generation: Generation) -> dict[str, _Judged]:
         """How each document judged for a question stands by its cosine; one that is gone is last."""
-        judged = [one for _, one in self._asked[query].values() if one.corpus == generation.corpus]
-        state = (generation.name, sorted(one.id for one in judged))
-        kept = self._places.get((generation.corpus, query))
+        judged = [one for _, one in self._asked[query].values()]
+        state = (generation.identity, sorted(one.id for one in judged))
+        kept = self._places.get(query)
         if kept is not None and kept[0] == state:
             return kept[1]
         vectors, there = first_vectors(generation, [one.id for one in judged])
@@ -321,7 +314,7 @@ class Evidence:
         cosines = np.where(there, compared, -1.0).tolist()
         order = sorted(zip(judged, cosines, strict=True), key=lambda pair: (-pair[1], pair[0].id))
         places = {one.playbook_id: _Judged(rank, cosine) for rank, (one, cosine) in enumerate(order, 1)}
-        self._places[generation.corpus, query] = (state, places)
+        self._places[query] = (state, places)
         return places
 
 

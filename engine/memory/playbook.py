@@ -15,6 +15,7 @@ from engine.search.fusion import Key
 NEAREST = 3
 BOOST_DISTANCE = 0.5
 INJECT_DISTANCE = 0.20
+SAME = 1e-4  # distance up to which a recorded question may be the one that is asked
 STRENGTH = 0.5  # the most that one outcome takes off a distance: no runaway feedback
 
 
@@ -44,10 +45,11 @@ class Playbook:
 
 
 class Neighbour(NamedTuple):
-    """A recorded question near to the one that is asked."""
+    """A recorded question near to the one that is asked. `own`: it is that very question."""
 
     text: str
     cosine: float
+    own: bool = False
 
 
 class Near(NamedTuple):
@@ -57,6 +59,7 @@ class Near(NamedTuple):
     words and by the cosine, -2 … 2. What suits the recorded one better may be right for it alone. `usual`: how near
     recorded questions usually are to the one that is asked, as `density.usual` has it. `common`: what the two questions
     have in common of their words, 0 … 1; a quarter says nothing. `idle`: the same of words that tell nothing, 0 … 1.
+    `own`: it was made for the very question that is asked.
     """
 
     playbook: Playbook
@@ -66,6 +69,7 @@ class Near(NamedTuple):
     usual: float = 0.0
     common: float = NEUTRAL
     idle: float = 0.0
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,15 +79,19 @@ class Move:
     near: Near
     injected: bool
 
-    def explained(self) -> dict[str, object]:
-        """The move as a part of `_explain`."""
+    def explained(self, *, asked: bool = True) -> dict[str, object]:
+        """The move as a part of `_explain`. `asked`: with the text of the recorded question."""
         return {
-            "playbook_id": self.near.playbook.playbook_id,
-            "query": self.near.playbook.query,
-            "query_distance": round(self.near.distance, 6),
+            **told_of(self.near, asked=asked),
             "factor": self.near.playbook.factor,
             "injected": self.injected,
         }
+
+
+def told_of(near: Near, *, asked: bool) -> dict[str, object]:
+    """What `_explain` tells of an outcome. `asked`: with the text of its question."""
+    query = {"query": near.playbook.query} if asked else {}
+    return {"playbook_id": near.playbook.playbook_id, **query, "query_distance": round(near.distance, 6)}
 
 
 def playbook_id(query: str, corpus: str, id: str) -> str:

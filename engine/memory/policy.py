@@ -27,9 +27,9 @@ class Policy:
         self._questions = frozenset(map(_folded, settings.exclude_questions))
 
     @property
-    def excludes(self) -> bool:
-        """Whether anything is on a list."""
-        return bool(self._corpora or self._ids or self._questions)
+    def fades(self) -> bool:
+        """Whether an outcome counts less as it ages."""
+        return self._settings.decay_days > 0
 
     def applies(self, playbook: Playbook) -> bool:
         """Whether an outcome is on none of the lists."""

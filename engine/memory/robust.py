@@ -15,18 +15,18 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.memory.fit import Fit, Floats, Pairs, gain
-from engine.memory.playbook import Near
+from engine.memory.playbook import Near, told_of
 from engine.search.fusion import Key
 
 ANCHOR = 1.4  # β: the greater, the less an outcome moves; what is right grows rarer by 1.1 (`error_rate.STEEPNESS`)
 KNEE, BEHIND = 2.0, 0.85  # behind this place log odds fall by so much of β
 FIRSTHAND = 3.0  # times what a judgement of the very question counts: it outweighs what near ones say of others
-SAME = 1e-4  # distance up to which a recorded question is the one that is asked
 FOR, AGAINST = 6.0, 2.0  # a judgement counts as this power of the relatedness of the questions: harm outweighs help
 LEAST_ERROR = 0.03  # so often at least judgements are taken to err
 UNRELATED = 0.1  # relatedness below which it counts nothing
 MARGIN = 0.065  # of cosine, by which another question is taken for less near than it is: harm outweighs help
 NAMED = 5  # outcomes that `_explain` names for one row
+TINY = 1e-9  # of a score: what decides between equal ones
 LEAST = 0.1  # log odds below which nothing moves: less than 4 % of a rank
 WHISPER = 0.2  # nor does it by less than this share of what one judgement of the same need says
 
@@ -46,23 +46,17 @@ class Shift:
     factor: float
     voices: tuple[Voice, ...]
 
-    def explained(self) -> dict[str, object]:
-        """The shift as a part of `_explain`, with the outcomes that say most, first."""
-        first = self.voices[0].near
+    def explained(self, *, asked: bool = True) -> dict[str, object]:
+        """The shift as a part of `_explain`, with the outcomes that say most, first.
+
+        `asked`: with the texts of the recorded questions.
+        """
         return {
-            "playbook_id": first.playbook.playbook_id,
-            "query": first.playbook.query,
-            "query_distance": round(first.distance, 6),
+            **told_of(self.voices[0].near, asked=asked),
             "factor": round(self.factor, 6),
             "log_odds": round(self.added, 6),
             "outcomes": [
-                {
-                    "playbook_id": near.playbook.playbook_id,
-                    "query": near.playbook.query,
-                    "score": near.playbook.score,
-                    "query_distance": round(near.distance, 6),
-                    "log_odds": round(log_odds, 6),
-                }
+                {**told_of(near, asked=asked), "score": near.playbook.score, "log_odds": round(log_odds, 6)}
                 for near, log_odds in self.voices[:NAMED]
             ],
         }
@@ -106,7 +100,7 @@ def telling(near: Sequence[Near], fits: Mapping[str, Fit]) -> list[Near]:
         distances, *known = np.array([(one.distance, one.usual, one.common, one.idle) for one in some]).T
         none = np.zeros(len(at))
         related = fits[corpus].beyond_usual(Pairs(1 - distances - MARGIN, none, none, *known), none)
-        may[at] = (distances <= SAME) | (related >= UNRELATED)
+        may[at] = [near[row].own for row in at] | (related >= UNRELATED)
     return [one for one, counts in zip(near, may.tolist(), strict=True) if counts]
 
 
@@ -123,7 +117,7 @@ def said_by(judged: Sequence[Near], fit: Fit) -> Floats:
     pairs = Pairs(1 - distances - MARGIN, *known)
     related = fit.beyond_usual(pairs, leanings)
     believed = np.where(related < UNRELATED, 0.0, related ** np.where(leanings > 0, FOR, AGAINST))
-    own = distances <= SAME
+    own = np.array([one.own for one in judged])
     believed[own] = 1.0
     error = max(fit.error, LEAST_ERROR)
     said = (1 - 2 * error) * gain(believed, math.log((1 - error) / error) * leanings, fit.share)
@@ -170,10 +164,12 @@ def _ordered(scores: Mapping[Key, float]) -> list[Key]:
 def _valued(values: Sequence[float], place: float, upwards: bool) -> float:
     """The score at a place between ranks; among equal scores what moves up stands first, what moves down last."""
     if place <= 1:
-        return values[0] * (2 - place)
+        return (values[0] or TINY * len(values)) * (2 - place)
     if place >= len(values):
         return values[-1] * len(values) / place
     below = int(place)
     step = place - below
     between = values[below - 1] * (1 - step) + values[below] * step
-    return between * (1 + 1e-9 if upwards else 1 - 1e-9)
+    if not between and upwards:  # it has nothing in common with the question, as little as what stands before it
+        return TINY * (len(values) - place)
+    return between * (1 + TINY if upwards else 1 - TINY)

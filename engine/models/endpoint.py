@@ -1,12 +1,13 @@
 """One model endpoint over HTTP: allowed by the configuration, with time limit, retries and a record of every call."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import Busy, Forbidden, Internal, Invalid, LakehouseError, TimedOut, nearest
 from engine.models.keys import Keys
@@ -22,6 +23,7 @@ LONGEST_WAIT = 10.0
 SIDE_BY_SIDE = 4  # requests of one endpoint at once
 TRIED_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 MAX_ANSWER = 256 << 20
+MOST_TOKENS = 2**62 - 1  # of one kind: two of them are a BIGINT
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,26 @@ class Reach:
     purpose: str = "embed"  # of its calls, as the journal tells it
 
 
+class _Answer(NamedTuple):
+    """What came back; `after`: seconds that the endpoint asks for before the next try."""
+
+    status: int
+    after: float
+    body: bytes
+
+
+class _Sending:
+    """A request on its way: the connections it runs over, and until when it may, once it has begun."""
+
+    client: "httpx.Client | None" = None
+    until = float("inf")
+
+    def cut(self) -> None:
+        """End it: its thread is needed for others."""
+        if self.client is not None:
+            self.client.close()
+
+
 class Endpoint:
     """A base URL and a model. Calls may run side by side."""
 
@@ -67,9 +89,11 @@ class Endpoint:
         import httpx
 
         self.base, self.model, self._reach = base, model, reach
-        self._client = httpx.Client(timeout=reach.seconds, follow_redirects=False)
+        self._context = httpx.create_ssl_context()
+        self._mine = threading.local()  # the client of each thread: one that trickles is cut without the others
+        self._clients: set[httpx.Client] = set()
+        self._lock = threading.Lock()  # of the set
         self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, "endpoint")
-        self._lock = threading.Lock()
 
     def post(self, path: str, body: Mapping[str, Any], texts: int, cancelled: Cancelled | None) -> dict[str, Any]:
         """Send `body` and return the JSON object that comes back. Tries again what may work later.
@@ -100,36 +124,45 @@ class Endpoint:
     def _once(self, path: str, body: Mapping[str, Any], cancelled: Cancelled | None) -> dict[str, Any]:
         import httpx
 
-        running = self._threads.submit(self._send, path, body)
+        sending = _Sending()
+        running = self._threads.submit(self._send, path, body, sending)
         try:
-            response = _await(running, cancelled)
+            answer = _await(running, sending, cancelled)
         except httpx.TimeoutException:
             raise _Later(f"no answer within {self._reach.seconds:g} seconds") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:
             raise _Later(type(error).__name__) from None
-        return self._checked(response)
+        return self._checked(answer)
 
-    def _send(self, path: str, body: Mapping[str, Any]) -> "httpx.Response":
-        import httpx
-
+    def _send(self, path: str, body: Mapping[str, Any], sending: _Sending) -> _Answer:
         key = self._reach.keys.of(self.base)
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        until = time.monotonic() + self._reach.seconds
-        with self._client.stream("POST", self.base + path, json=body, headers=headers) as response:
+        sending.client = self._client()
+        sending.until = time.monotonic() + self._reach.seconds
+        with sending.client.stream("POST", self.base + path, json=body, headers=headers) as response:
             read, size = [], 0
             for part in response.iter_bytes():
                 size += len(part)
                 if size > MAX_ANSWER:
                     raise Internal(f"the endpoint {self.base} answers over {MAX_ANSWER} bytes", "send less at once")
                 read.append(part)
-                if time.monotonic() > until:  # the limits of the client are those of one read each
-                    raise httpx.ReadTimeout("the answer trickles")
-        return httpx.Response(response.status_code, headers=response.headers, content=b"".join(read))
+            return _Answer(response.status_code, _seconds(response.headers.get("retry-after")), b"".join(read))
 
-    def _checked(self, response: "httpx.Response") -> dict[str, Any]:
-        status = response.status_code
+    def _client(self) -> "httpx.Client":
+        import httpx
+
+        client: httpx.Client | None = getattr(self._mine, "client", None)
+        if client is None or client.is_closed:
+            client = httpx.Client(timeout=self._reach.seconds, follow_redirects=False, verify=self._context)
+            with self._lock:
+                self._clients = {one for one in self._clients if not one.is_closed} | {client}
+            self._mine.client = client
+        return client
+
+    def _checked(self, answer: _Answer) -> dict[str, Any]:
+        status = answer.status
         if status in TRIED_AGAIN:
-            raise _Later(f"status {status}", _seconds(response.headers.get("retry-after")))
+            raise _Later(f"status {status}", answer.after)
         if status in (401, 403):
             raise Forbidden(
                 f"the endpoint {self.base} refuses the key (status {status})",
@@ -138,8 +171,8 @@ class Endpoint:
         if status >= 300:
             raise Invalid(f"the endpoint {self.base} refuses the request (status {status})", "look at model and texts")
         try:
-            found = response.json()
-        except ValueError:
+            found = json.loads(answer.body)
+        except (ValueError, RecursionError):  # nested too deep
             found = None
         if not isinstance(found, dict):
             raise Internal(f"the endpoint {self.base} does not answer in JSON", "is the URL right?")
@@ -148,7 +181,8 @@ class Endpoint:
     def close(self) -> None:
         """Close the connections; what runs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
+        for client in list(self._clients):
+            client.close()
 
 
 def reached(scheme: str, rest: str, reach: Reach) -> Endpoint:
@@ -173,7 +207,9 @@ class _Later(Exception):
         self.after = min(after, LONGEST_WAIT)
 
 
-def _await(running: "Future[httpx.Response]", cancelled: Cancelled | None) -> "httpx.Response":
+def _await(running: "Future[_Answer]", sending: _Sending, cancelled: Cancelled | None) -> _Answer:
+    import httpx
+
     while True:
         try:
             return running.result(LOOK_SECONDS)
@@ -181,8 +217,12 @@ def _await(running: "Future[httpx.Response]", cancelled: Cancelled | None) -> "h
             if running.done():  # the request itself timed out
                 raise
             if cancelled and cancelled():
-                running.cancel()
+                if not running.cancel():
+                    sending.cut()
                 raise TimedOut from None
+            if time.monotonic() > sending.until:  # the limits of a client are those of one read each
+                sending.cut()
+                raise httpx.ReadTimeout("the answer trickles") from None
 
 
 def _sleep(seconds: float, cancelled: Cancelled | None) -> None:
@@ -203,8 +243,11 @@ def _seconds(text: str | None) -> float:
 def _tokens(answer: Mapping[str, Any]) -> int | None:
     usage = answer.get("usage")
     if isinstance(usage, dict):
-        found = usage.get("total_tokens")
-        return found if isinstance(found, int) else None
-    counts = [answer.get(name) for name in ("prompt_eval_count", "eval_count")]  # Ollama: read, written
-    whole = [count for count in counts if isinstance(count, int)]
+        return _count(usage.get("total_tokens"))
+    counts = [_count(answer.get(name)) for name in ("prompt_eval_count", "eval_count")]  # Ollama: read, written
+    whole = [count for count in counts if count is not None]
     return sum(whole) if whole else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value is not True and 0 <= value <= MOST_TOKENS else None

@@ -29,11 +29,18 @@ class Explained(Protocol):
         """It as a part of `_explain`."""
 
 
+class Remembered(Protocol):
+    """What memory did to an answer."""
+
+    def explained(self, *, asked: bool) -> dict[str, object]:
+        """It as a part of `_explain`, with or without what was asked when the outcome was recorded."""
+
+
 class Moved(Protocol):
     """A ranking that memory has changed."""
 
     @property
-    def moves(self) -> Mapping[Key, Explained]:
+    def moves(self) -> Mapping[Key, Remembered]:
         """What it did to some documents."""
 
     @property
@@ -141,14 +148,15 @@ def _explained(
             share = round(words, DECIMALS)
             parts.append(f'"hybrid": {{"cosine": {round(near, DECIMALS)!r}, "words": {share!r}}}')
         if question in moved:
-            parts += _remembered(moved[question], key)
+            parts += _remembered(moved[question], key, whole=key.corpus not in scope.shown)
         parts += [one for one in (skipped, told) if one]
         yield f"{{{', '.join(parts)}}}"
 
 
-def _remembered(ranking: Moved, key: Key) -> Iterator[str]:
+def _remembered(ranking: Moved, key: Key, *, whole: bool) -> Iterator[str]:
+    """What memory did. What was asked is told to who sees the whole corpus, as in lake.playbooks."""
     if key in ranking.moves:
-        yield f'"playbook": {_json(ranking.moves[key].explained())}'
+        yield f'"playbook": {_json(ranking.moves[key].explained(asked=whole))}'
     if ranking.verdicts:
         told = [
             {"corpus": judged.corpus, "id": judged.id, **verdict.explained()}

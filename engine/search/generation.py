@@ -5,6 +5,7 @@ segment that are gone or were replaced. Segments are shared: a refresh writes wh
 The base may have an index of its vectors; what came later is small and is compared exactly.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -155,6 +156,11 @@ class Generation:
     def name(self) -> str:
         """The name of the generation."""
         return self.manifest.generation
+
+    @cached_property
+    def identity(self) -> str:
+        """The SHA-256 of its manifest, and so of all it holds: names are given again when a corpus is made anew."""
+        return hashlib.sha256(self.manifest.text().encode()).hexdigest()
 
     @cached_property
     def alive(self) -> list[NDArray[np.bool_]]:

@@ -65,7 +65,7 @@ class _Search:
         self._collapse = None if request.collapse is None else Collapse(self._metadata, request.collapse)
         self._lake, self._questions, self._request, self._reach = lake, questions, request, reach
         self._cancelled = cancelled
-        self._model = _one_model(self.scope)
+        _check_model(self.scope)
         self._vectors = embed(lake, self.scope, questions, cancelled) if request.method != "text" else None
         self._sitting = lake.judge.sitting(cancelled)
         deep = request.method != "vector" or request.collapse is not None
@@ -117,7 +117,7 @@ class _Search:
 
     def rankings(self, entries: Entries, start: int) -> Iterator[Ranking]:
         """The ranking of each of those questions, with memory as far as that is asked for."""
-        request, playbooks = self._request, self._lake.playbooks
+        request, playbooks, generations = self._request, self._lake.playbooks, self.scope.generations
         questions = self._questions[start : start + TOGETHER]
         ends = np.searchsorted(entries.question, np.arange(len(questions) + 1)).tolist()
         for at, question in enumerate(questions):
@@ -127,11 +127,13 @@ class _Search:
             vector = None if self._vectors is None else self._vectors[start + at]
             if vector is not None and request.playbook == "classic":
                 shows = _shows(self._lake, self.scope, self._reach)
-                remember(self.scope, ranking, playbooks.near(vector, self._model, request.role, shows), request, judge)
+                near = playbooks.near(vector, generations, request.role, shows, cancelled=self._cancelled)
+                remember(self.scope, ranking, near, request, judge)
             if vector is not None and request.playbook == "robust":
                 wanted = self._lake.switches.remembered(ranking.found)
                 asked = Asked(vector, question if isinstance(question, str) else None)
-                believe(ranking, playbooks.recall(asked, self.scope.generations, request.role, wanted), request, judge)
+                memory = playbooks.recall(asked, generations, request.role, wanted, cancelled=self._cancelled)
+                believe(ranking, memory, request, judge)
             yield ranking
 
 
@@ -198,12 +200,11 @@ def _check_weights(request: Request, corpora: list[str]) -> None:
             raise Invalid(f"a weight names the corpus {name!r}, which is not searched", nearest(name, corpora))
 
 
-def _one_model(scope: Scope) -> str:
+def _check_model(scope: Scope) -> None:
     models = {generation.manifest.model_sha256: generation.corpus for generation in scope.generations}
     if len(models) > 1:
         names = " and ".join(repr(name) for name in sorted(models.values()))
         raise Invalid(f"the corpora {names} were embedded by different models", "search them one at a time")
-    return next(iter(models), "")
 
 
 def embed(

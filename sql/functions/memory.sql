@@ -15,8 +15,8 @@ comment on macro table fn.playbook_record is
 'Record an outcome: for this question, this answer was right (score 1) or wrong (0).
 
 Near questions find it better from now on: record what was wrong as well, it counts as much. Recording again replaces.
-A document that is not there is an error unless `allow_missing`. It is on disk when this returns and commits on its own,
-also within a transaction.
+A document that is not there is an error unless `allow_missing` (for who sees the whole corpus). It is on disk when this returns
+and commits on its own, also within a transaction.
 @area memory
 @effect records
 @required 4
@@ -68,7 +68,8 @@ comment on macro table fn.playbook_import is
 'Record many outcomes: `rows` is a query with the columns query, corpus, id, score and, if you like, role and note.
 
 A row of the answer for each row of the query, by its index from 0: created, replaced, unchanged, or failed with the
-error. A bad row does not hold up the others. The query runs with your rights and must only read.
+error. A bad row does not hold up the others. The query runs with your rights, beside a transaction that is open, and must
+only read. All rows are recorded at once: of an import that is cancelled, or ends with the process, there is nothing.
 @area memory
 @effect records
 @required 1
@@ -104,8 +105,8 @@ comment on macro table fn.playbook_check is
 'Measure what outcomes are worth, as playbook_lift does, and switch them off where they harm.
 
 Harm: the mean nDCG falls, and more questions are hurt than helped beyond chance (sign test, p < 0.05). Where a check had
-switched them off and they harm no longer, they are on again. `status`: switched_off, switched_on, unchanged, or unmeasured
-(no recorded question has a right answer). [memory] check_outcomes and check_hours run it by themselves.
+switched them off and they harm no longer, they are on again. `status`: switched_off, switched_on, unchanged, unmeasured (no
+recorded question has a right answer), or unreadable (see lake.corpora). [memory] check_outcomes and check_hours run it by themselves.
 @area memory
 @effect writes
 @required 0

@@ -112,6 +112,7 @@ def test_a_lake_learns_which_words_of_its_questions_tell(session: Session) -> No
             session.run("select * from playbook_record(?, 'people', ?, 0.0)", [question, f"{city} {other}"])
     session.run("select id from hybrid_search('a nurse for our site in Gary')")
     (held,) = session._lake.playbooks._evidence.values()
-    tells = held._learned["people"].importance
+    assert held._learned
+    tells = held._learned.importance
     telling, idle = ([of(tells, word) for word in some] for some in ([*CITIES[:6], *ROLES], ["client", "site", "soon"]))
     assert min(telling) > 1.5 * max(idle)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid, NotFound, TimedOut
 from engine.lake import Lake
+from engine.search.fusion import Key
 from engine.session import Session
 from lakehouse import open_lake
 from tests.conftest import FAST
 from tests.engine.models.fake_endpoint import Fake, running
-from tests.engine.patience import Task
+from tests.engine.patience import Task, until
 
 RECORD = "select playbook_id, status from playbook_record(?, ?, ?, ?, allow_missing := ?)"
 SEARCH = (
@@ -176,3 +177,147 @@ def test_outcomes_whose_question_a_new_model_cannot_read_are_set_aside_with_the_
     moved = {row["id"]: row["moved"] for row in again.session().run(SEARCH).rows()}
     assert moved["W-1"] is not None, "the next opening tries again"
     again.close()
+
+
+def with_endpoint(fake: Fake, home: Path) -> Lake:
+    """A lake whose corpora may be embedded by a fake endpoint, with the ten workers not yet in a corpus."""
+    lake = open_lake(home, settings={**FAST, "models.endpoints": [f"{fake.url}/v1"]})
+    fill(lake.session())
+    return lake
+
+
+def test_an_import_over_two_models_that_is_cancelled_leaves_nothing(fake: Fake, tmp_path: Path) -> None:
+    lake = with_endpoint(fake, tmp_path / "home")
+    session = lake.session()
+    session.run(CREATE.format(""))
+    session.run(
+        "select * from create_corpus('others', source := 'workers', id := 'id', text := 'text', "
+        f"embedder := 'openai:{fake.url}/v1#m')"
+    )
+    rows = "select 'a question' as query, unnest(['workers', 'others']) as corpus, 'W-1' as id, 1 as score"
+    fake.plan += ["hang"]
+    importing = Task(lambda: session.run(f"from playbook_import($${rows}$$)", statement_id="it").rows())
+    until(lambda: not fake.plan)
+    session.cancel("it")
+    with pytest.raises(TimedOut):
+        importing.result()
+    assert kept(session) == []
+    fake.plan += ["400"]
+    answered = session.run(f"select status, error from playbook_import($${rows}$$) order by index").rows()
+    assert [row["status"] for row in answered] == ["created", "failed"]
+    assert "refuses the request" in str(answered[1]["error"])
+    lake.close()
+
+
+def moved_to_endpoint(fake: Fake, lake: Lake) -> Session:
+    """A session whose outcome was recorded for another model than the corpus has now."""
+    session = lake.session()
+    session.run(CREATE.format(""))
+    session.run(RECORD, ["driver, night", "workers", "W-1", 1.0, False])
+    session.run("select * from drop_corpus('workers')")
+    session.run(CREATE.format(f", embedder := 'openai:{fake.url}/v1#m'"))
+    return session
+
+
+def test_a_search_that_embeds_old_questions_is_cancelled_and_keeps_nobody_waiting(fake: Fake, tmp_path: Path) -> None:
+    lake = with_endpoint(fake, tmp_path / "home")
+    session, other = moved_to_endpoint(fake, lake), lake.session()
+    session.run(SEARCH.replace("robust", "off")).rows()  # the question of the search is known then
+    for function in (SEARCH, SEARCH.replace("robust", "classic")):
+        fake.plan += ["hang"]
+        searching = Task(lambda: session.run(function, statement_id="it").rows())  # noqa: B023
+        until(lambda: not fake.plan)
+        started = time.monotonic()
+        other.run(RECORD, [f"another {function}", "workers", "W-2", 1.0, False])
+        session.cancel("it")
+        with pytest.raises(TimedOut):
+            searching.result()
+        assert time.monotonic() - started < 1
+    moved = {row["id"]: row["moved"] for row in session.run(SEARCH).rows()}
+    assert moved["W-1"] is not None
+    lake.close()
+
+
+def test_an_outcome_that_comes_when_its_corpus_has_got_another_model_is_embedded_again(
+    fake: Fake, tmp_path: Path
+) -> None:
+    lake = with_endpoint(fake, tmp_path / "home")
+    session, other = lake.session(), lake.session()
+    session.run(CREATE.format(f", embedder := 'openai:{fake.url}/v1#m'"))
+    fake.plan += ["slow"]
+    recording = Task(lambda: session.run(RECORD, ["night driver", "workers", "W-7", 1.0, False]).rows())
+    until(lambda: not fake.plan)
+    other.run("select * from drop_corpus('workers')")
+    other.run(CREATE.format(""))
+    assert all(row["moved"] is None for row in other.run(SEARCH).rows())
+    recording.result()
+    assert {row["id"] for row in other.run(SEARCH).rows() if row["moved"]} == {"W-7"}
+    lake.close()
+
+
+@pytest.mark.parametrize(
+    ("selected", "expected"),
+    [
+        ("'a' as query, 'W-1' as id, 1 as score, 'infinity'::timestamp as note", ("a", "W-1", 1.0, "infinity")),
+        ("'a' as query, 'W-1' as id, true as score, '4000-01-01 (BC)'::date as note", ("a", "W-1", 1.0, None)),
+        ("0.1::float as query, 'W-1' as id, '0.5' as score", ("0.1", "W-1", 0.5, None)),
+        ("true as query, 'W-1' as id, 0.5::decimal(4, 2) as score;", ("true", "W-1", 0.5, None)),
+        ("'a'::blob as query, 'W-1' as id, 0 as score -- a comment", ("a", "W-1", 0.0, None)),
+        ("'é' as query, 'W-1' as id, 0.25 as score /* and */ ; -- more", ("é", "W-1", 0.25, None)),
+    ],
+)
+def test_an_import_takes_values_as_sql_writes_them(
+    company: Session, selected: str, expected: tuple[object, ...]
+) -> None:
+    answered = company.run("select status, error from playbook_import(?)", [f"select 'workers' as corpus, {selected}"])
+    assert answered.rows() == [{"status": "created", "error": None}]
+    (row,) = kept(company)
+    assert tuple(row.values())[:3] == expected[:3]
+    assert expected[3] in (None, row["note"])
+
+
+def test_a_damaged_corpus_hides_no_outcomes_of_others(company: Session, lake: Lake) -> None:
+    company.run(CREATE.replace("'workers', source", "'others', source").format(""))
+    for corpus in ("workers", "others"):
+        company.run(RECORD, ["q", corpus, "W-1", 1.0, False])
+    for path in lake.corpora.folder("others").glob("*/chunks.arrow"):
+        path.write_bytes(b"not what it was")
+    lake.corpora.close()
+    answers = company.run("select corpus, answer from lake.playbooks order by corpus").rows()
+    assert answers == [{"corpus": "others", "answer": "unreadable"}, {"corpus": "workers", "answer": "there"}]
+    checked = {row["corpus"]: row["status"] for row in company.run("from playbook_check()").rows()}
+    assert checked == {"others": "unreadable", "workers": "unchanged"}
+    with pytest.raises(Invalid, match="the list of corpora is empty"):
+        company.run("from playbook_check([])").rows()
+
+
+def test_what_is_measured_does_not_change_while_outcomes_go(company: Session, lake: Lake) -> None:
+    for number in range(3):
+        company.run(RECORD, [f"night driver {number}", "workers", "W-1", 1.0, False])
+    held = lake.playbooks.held(lake.corpora.live("workers"))
+    before = [vector.tolist() for _, vector, _ in held]
+    for number in range(3):
+        company.run("select * from playbook_retract(?, 'workers', 'W-1')", [f"night driver {number}"])
+    assert [vector.tolist() for _, vector, _ in held] == before
+
+
+def test_nobody_records_while_failures_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = open_lake(tmp_path / "home", settings={**FAST, "memory.failure_factor": 0.5})
+    session, other = lake.session(), lake.session()
+    fill(session)
+    session.run(CREATE.format(""))
+    session.run(RECORD, ["night driver", "workers", "W-1", 1.0, False])
+    (evidence,) = lake.playbooks._evidence.values()
+    counted, recording = evidence.failures, []
+
+    def meanwhile(key: Key) -> int:
+        monkeypatch.setattr(evidence, "failures", counted)
+        recording.append(Task(lambda: other.run(RECORD, ["crane", "workers", "W-1", 0.0, False]).rows()))
+        time.sleep(0.3)
+        assert not recording[0].done
+        return counted(key)
+
+    monkeypatch.setattr(evidence, "failures", meanwhile)
+    assert session.run(SEARCH.replace("robust", "classic")).rows()
+    assert recording[0].result()
+    lake.close()

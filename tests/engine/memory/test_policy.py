@@ -82,6 +82,20 @@ def test_an_outcome_fades_with_age(tmp_path: Path) -> None:
         assert search(session, "robust") != search(session, "off")
 
 
+def test_an_outcome_that_is_recorded_again_is_as_new_as_that(tmp_path: Path) -> None:
+    clock = Clock()
+    again = "select status from playbook_record(?, 'workers', 'W-4', 1.0)"
+    with opened(tmp_path / "home", clock, decay_days=30) as lake:
+        session = lake.session()
+        fill(session)
+        assert session.run(again, [QUESTION]).rows() == [{"status": "created"}]
+        clock.now += 500 * DAY
+        assert session.run(again, [QUESTION]).rows() == [{"status": "replaced"}]
+        assert factor(session, "W-4") == pytest.approx(0.5)
+    with opened(tmp_path / "home", clock) as lake:
+        assert lake.session().run(again, [QUESTION]).rows() == [{"status": "unchanged"}]
+
+
 def test_each_failure_of_a_document_halves_what_speaks_for_it(tmp_path: Path) -> None:
     with opened(tmp_path / "home", Clock(), failure_factor=0.5) as lake:
         session = lake.session()

@@ -90,7 +90,7 @@ def test_what_proved_right_for_the_very_question_comes_first_from_anywhere_in_th
     learned = fit(sample(np.ones(1), np.ones(1), shown=np.full(1, 10.0)))
     for rank in (2, 5, 10):
         key = Key("c", f"d{rank:03}")
-        weighed = weigh([Near(outcome("q", key.id), 0.0)], {"c": learned})
+        weighed = weigh([Near(outcome("q", key.id), 0.0, own=True)], {"c": learned})
         assert moved(scores, {key: weighed[key].added})[key] >= max(scores.values())
 
 
@@ -129,7 +129,7 @@ def test_what_is_said_softly_moves_nothing_until_others_say_it_too() -> None:
 
 def test_a_judgement_says_what_those_that_err_so_often_say_in_the_mean() -> None:
     def said(error: float) -> float:
-        return float(said_by([Near(outcome("q", "d"), 0.0)], Fit(error=error))[0])
+        return float(said_by([Near(outcome("q", "d"), 0.0, own=True)], Fit(error=error))[0])
 
     assert said(0.2) == pytest.approx(FIRSTHAND * 0.6 * math.log(4))
     assert said(0.1) > said(0.2) > said(0.4) > 0
@@ -137,7 +137,7 @@ def test_a_judgement_says_what_those_that_err_so_often_say_in_the_mean() -> None
 
 
 def test_judgements_that_err_half_the_time_move_nothing() -> None:
-    weighed = weigh([Near(outcome("q", "d"), 0.0)], {"c": Fit(error=0.495)})
+    weighed = weigh([Near(outcome("q", "d"), 0.0, own=True)], {"c": Fit(error=0.495)})
     assert abs(weighed[Key("c", "d")].added if weighed else 0.0) < 0.05
 
 
@@ -309,7 +309,7 @@ def test_memory_is_what_is_recorded_not_how_it_came_to_be() -> None:
                                                       evidence.usual(Asked(vectors[query], query)), None, wanted))
                 for evidence in (first, second)]  # fmt: skip
         assert near[0] == near[1]
-    assert first._chosen("c") == second._chosen("c")
+    assert first._chosen() == second._chosen()
 
 
 @pytest.mark.parametrize("many", [ALL + 400, ALL + 50])  # the signs of all, and those in near cells

@@ -187,7 +187,7 @@ def test_what_a_fit_does_not_look_at_does_not_change_it(welders: Session, monkey
     live = welders._lake.corpora.live("welders")
 
     def seen() -> list[float]:
-        chosen = held._chosen("welders")
+        chosen = held._chosen()
         assert len(chosen) < 2 * KNOWN
         sample, telling = held._sample(chosen, live)
         return [*sample.words.common, *sample.words.asked, *telling.shares]

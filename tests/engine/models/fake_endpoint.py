@@ -1,5 +1,6 @@
 """A model endpoint of the tests: the standard library's server with switches for everything that goes wrong."""
 
+import gzip
 import json
 import threading
 import time
@@ -48,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.seen.append(body)
         self.server.keys.append(self.headers.get("authorization"))
         what = self.server.plan.pop(0) if self.server.plan else "ok"
+        if what == "slow":
+            time.sleep(1)
         if what.isdigit():
             self._send(int(what), b'{"error": {"message": "sk-secret is wrong"}}')
         elif what == "hang":
@@ -58,12 +61,16 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, b"<html>not json")
         elif what == "list":
             self._send(200, b"[1, 2]")
+        elif what == "nested":
+            self._send(200, b'{"a":' * 100_000)
         elif what == "trickle":
             self._trickle()
+        elif what == "headers":
+            self._trickle_headers()
         elif "documents" in body:
             self._send(200, json.dumps(self._reranked(body, what)).encode())
         elif "messages" in body:
-            self._send(200, json.dumps(self._chatted(body, what)).encode())
+            self._send(200, json.dumps(self._chatted(body, what)).encode(), packed=what == "gzip")
         else:
             self._send(200, json.dumps(self._answer(body, what)).encode())
 
@@ -112,8 +119,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/api/chat":
             done = {"done": True, "done_reason": "length" if what == "cut" else "stop"}
             return {"message": message, "prompt_eval_count": 7, "eval_count": 3, **done}
+        odd = {"true": True, "huge": 10**30, "negative": -1}
         choice = {"index": 0, "message": message, "finish_reason": "length" if what == "cut" else "stop"}
-        return {"choices": [] if what == "none" else [choice], "usage": {"total_tokens": 10}}
+        return {"choices": [] if what == "none" else [choice], "usage": {"total_tokens": odd.get(what, 10)}}
+
+    def _trickle_headers(self) -> None:
+        self.send_response(200)
+        self.flush_headers()
+        with suppress(OSError):  # who asked has gone
+            for at in range(200):
+                self.wfile.write(f"x-{at}: a\r\n".encode())
+                time.sleep(0.05)
 
     def _trickle(self) -> None:
         self.send_response(200)
@@ -123,8 +139,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b" ")
                 time.sleep(0.05)
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(self, status: int, body: bytes, packed: bool = False) -> None:
         self.send_response(status)
+        if packed:
+            self.send_header("content-encoding", "gzip")
+            body = gzip.compress(body)
         self.send_header("content-type", "application/json")
         if status == 429:
             self.send_header("retry-after", "0.1")

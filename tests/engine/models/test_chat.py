@@ -9,7 +9,7 @@ import pytest
 from engine.errors import Busy, Forbidden, Internal, Invalid, LakehouseError, NotFound, TimedOut
 from engine.models.chat import Chat, name_of, open_chat
 from engine.models.embedder import Means
-from engine.models.endpoint import Call, Reach
+from engine.models.endpoint import SIDE_BY_SIDE, Call, Reach
 from engine.models.keys import Keys
 from engine.models.models import Models
 from tests.engine.models.fake_endpoint import Fake, running
@@ -51,7 +51,7 @@ def test_a_prompt_is_answered(fake: Fake, calls: list[Call], scheme: str) -> Non
     assert chat.chat("more").finish == "length"
 
 
-@pytest.mark.parametrize("plan", [["429"], ["500", "503"], ["hang"], ["trickle"]])
+@pytest.mark.parametrize("plan", [["429"], ["500", "503"], ["hang"], ["trickle"], ["headers"]])
 def test_what_may_work_later_is_tried_again(fake: Fake, calls: list[Call], plan: list[str]) -> None:
     fake.plan = list(plan)
     assert opened(fake, calls).chat("a").text
@@ -66,6 +66,7 @@ def test_what_may_work_later_is_tried_again(fake: Fake, calls: list[Call], plan:
         (["404"], Invalid, "refuses the request"),
         (["garbage"], Internal, "does not answer in JSON"),
         (["list"], Internal, "does not answer in JSON"),
+        (["nested"], Internal, "does not answer in JSON"),
         (["none"], Internal, "answers without a text"),
         (["refusal"], Internal, "answers without a text"),
     ],
@@ -79,6 +80,30 @@ def test_faults_are_named_and_tell_no_secret(
         chat.chat("a")
     assert "sk-secret" not in str(caught.value) + str(calls)
     assert fake.keys[-1] == "Bearer sk-secret"
+
+
+def test_a_packed_answer_is_read(fake: Fake, calls: list[Call]) -> None:
+    fake.plan = ["gzip"]
+    assert opened(fake, calls).chat("a").text
+    assert [(one.tries, one.outcome) for one in calls] == [(1, "ok")]
+
+
+@pytest.mark.parametrize("odd", ["true", "huge", "negative"])
+def test_a_count_of_tokens_that_is_none_is_not_told(fake: Fake, calls: list[Call], odd: str) -> None:
+    fake.plan = [odd]
+    assert opened(fake, calls).chat("a").text
+    assert calls[-1].tokens is None
+
+
+def test_endpoints_that_trickle_do_not_keep_the_next_call_waiting(fake: Fake, calls: list[Call]) -> None:
+    fake.plan = ["headers"] * SIDE_BY_SIDE
+    chat = opened(fake, calls, seconds=0.3, tries=1)
+    for _ in range(SIDE_BY_SIDE):
+        with pytest.raises(Busy, match="no answer within"):
+            chat.chat("a")
+    started = time.monotonic()
+    assert chat.chat("a").text
+    assert time.monotonic() - started < 0.25
 
 
 def test_the_key_of_openai_is_not_for_ollama(fake: Fake, calls: list[Call]) -> None:
