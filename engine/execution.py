@@ -60,6 +60,8 @@ class Execution:
         limit = lake.config.engine.statement_seconds if reads else lake.config.limits.acting_seconds
         deadline = time.monotonic() + limit
         self.statement = Statement(statement_id or secrets.token_hex(8), session, sql, deadline, self._interrupt)
+        if not reads:
+            self.statement.limit = "[limits] acting_seconds"
         self._began = self._apart = self._annexed = False
         self._instance = lake.revival.number
         with self._failing():

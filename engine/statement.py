@@ -38,6 +38,7 @@ class Statement:
     started: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)
     timed_out: bool = False
+    limit: str = "[engine] statement_seconds"  # the setting that bounds it
     failure: LakehouseError | None = None  # what a kernel of it raised
     progress: tuple[int, int, str] | None = None  # done, total, of what
     rows: int = 0
@@ -87,7 +88,7 @@ class Statement:
     def stopped(self) -> TimedOut:
         """The error of a cancelled statement."""
         if self.timed_out:
-            return TimedOut("the statement took longer than it may", "narrow it or raise [engine] statement_seconds")
+            return TimedOut("the statement took longer than it may", f"narrow it or raise {self.limit}")
         return TimedOut("the statement was cancelled", "repeat it")
 
     def shown(self, now: float) -> dict[str, object]:

@@ -208,6 +208,13 @@ def test_the_time_limit_stops_a_long_query(hasty: Lake) -> None:
     assert_idle_but_reader(hasty)
 
 
+def test_the_limit_of_what_writes_is_named_too(tmp_path: Path) -> None:
+    lake = open_lake(tmp_path / "home", settings={**FAST, "limits.acting_seconds": 0.3})
+    with pytest.raises(TimedOut, match=r"took longer than it may; narrow it or raise \[limits\] acting_seconds"):
+        lake.session().run(f"create table slow as {SLOW}")
+    lake.close()
+
+
 def test_the_time_limit_stops_a_stream_and_a_statement_in_a_transaction(hasty: Lake) -> None:
     session = hasty.session()
     with pytest.raises(TimedOut, match="took longer"):
