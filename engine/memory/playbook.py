@@ -5,6 +5,7 @@ their answers (distance × (1 − 0.5 × score)), and one within 0.20 brings in 
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,6 +17,7 @@ NEAREST = 3
 BOOST_DISTANCE = 0.5
 INJECT_DISTANCE = 0.20
 SAME = 1e-4  # distance up to which a recorded question may be the one that is asked
+PLURAL = re.compile(r"(?<=..)(?:ies|(ss|x|ch|sh)es?|(?<!s)s)$")
 STRENGTH = 0.5  # the most that one outcome takes off a distance: no runaway feedback
 
 
@@ -101,12 +103,16 @@ def playbook_id(query: str, corpus: str, id: str) -> str:
 
 def same_role(recorded: str | None, asked: str | None) -> bool:
     """Whether a recorded role fits the asked one: case and plural folded; an empty one fits all."""
-    return not recorded or not asked or _folded(recorded) == _folded(asked)
+    kept, wanted = _folded(recorded or ""), _folded(asked or "")
+    return not kept or not wanted or kept == wanted
 
 
 def _folded(role: str) -> str:
-    words = role.lower().split()
-    return " ".join(word[:-1] if word.endswith("s") and not word.endswith("ss") else word for word in words)
+    return " ".join(PLURAL.sub(_singular, word) for word in role.lower().split())
+
+
+def _singular(plural: re.Match[str]) -> str:
+    return "y" if plural.group() == "ies" else plural.group(1) or ""
 
 
 def classic(near: Sequence[Near], present: Mapping[Key, float]) -> dict[Key, Move]:

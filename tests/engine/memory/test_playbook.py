@@ -47,6 +47,13 @@ def test_an_answer_is_brought_in_once_by_its_nearest_question() -> None:
         ("", "CNC Operator", True),
         (None, "CNC Operator", True),
         ("Forklift Operator", None, True),
+        ("secretary", "Secretaries", True),
+        ("Shift Boss", "shift bosses", True),
+        ("coach", "coaches", True),
+        ("cache operator", "caches operators", True),
+        ("nurse", "nurses", True),
+        ("nurse", "nursery nurse", False),
+        (" ", "CNC Operator", True),
     ],
 )
 def test_roles_are_compared_without_case_and_plural(recorded: str | None, asked: str | None, same: bool) -> None:
