@@ -50,6 +50,7 @@ OPEN_ELSEWHERE = ("Could not set lock on file", "Conflicting lock", "handle conf
 INVALIDATED = "has been invalidated"  # after a failed checkpoint, also as an IO error
 FULL_DISK = ("No space left on device", "Disk quota exceeded")
 NO_THREAD = "can't start new thread"
+NO_LIST = re.compile(r"Type VARCHAR with value '([^'\[\]]{1,80})' can't be cast to the destination type VARCHAR\[\]")
 TOO_DEEP = "Max expression depth limit"
 UNREADABLE_VALUE = "Unable to cast Python instance"
 
@@ -84,10 +85,16 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
         return Invalid(message + _place(text), _candidates(text) or "correct the statement")
     if issubclass(kind, duckdb.Error | pa.ArrowInvalid | ValueError | TypeError | OverflowError):
         kind_of_error = Conflict if "onflict" in text and "ransaction" in text else Invalid
-        return kind_of_error(message, "correct the statement or its values")
+        return kind_of_error(message, _as_list(message) or "correct the statement or its values")
     if UNREADABLE_VALUE in text:
         return Invalid("a value cannot be passed to the engine", "pass numbers, texts, dates, bytes, lists or dicts")
     return Internal(message or type(error).__name__)
+
+
+def _as_list(message: str) -> str | None:
+    """What to write where one text stands and a list of texts is wanted."""
+    found = NO_LIST.match(message)
+    return f"a list is wanted: ['{found.group(1)}']" if found else None
 
 
 def ends_the_engine(error: BaseException) -> bool:

@@ -57,6 +57,7 @@ def failure(session: Session, sql: str, params: list[object] | None = None) -> L
         ("create table workers (a integer)", '[CONFLICT] Table with name "workers" already exists', "or replace"),
         ("selec 1", "[INVALID] syntax error at or near \"selec\" (line 1, near 'selec 1')", "correct the statement"),
         ("select 'x'::integer", "[INVALID] Could not convert string 'x' to INT32", "correct the statement"),
+        ("from text_search('x', corpora := 'notes')", "[INVALID] Type VARCHAR with value 'notes'", "wanted: ['notes']"),
         ("insert into workers values (1)", "[INVALID] table workers has 2 columns but 1 values were supplied", ""),
         ("select * from 'x.csv'", '[FORBIDDEN] Cannot access file "x.csv"', "[ingest] allowed"),
         ("select * from read_text('x.csv')", '[FORBIDDEN] Cannot access file "x.csv"', "[ingest] allowed"),
