@@ -1,7 +1,7 @@
 """Does a composed prompt help, or does the file alone answer better? Paired runs and a one-sided sign test.
 
-python bench/downgrade.py                                          the extractive generator on the demo's safety notes
-python bench/downgrade.py --pair module:composed module:isolated --case a.rs --case b.rs [--repetitions 5]
+python -m bench.downgrade                                          the extractive generator on the demo's safety notes
+python -m bench.downgrade --pair module:composed module:isolated --case a.rs --case b.rs [--repetitions 5]
 
 A condition is any callable (case, repetition) -> float, more is better. The extractive generator is no language model
 and gives the same every time: what it shows is how quotes spread over corpora, not what a strong model does.
@@ -10,13 +10,14 @@ and gives the same every time: what it shows is how quotes spread over corpora, 
 import argparse
 import importlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import duckdb
 
+from engine.errors import Invalid
 from engine.memory.downgrade import COMPOSED, ISOLATED
 from engine.memory.paired import Condition, compare
 from engine.session import Session
@@ -27,9 +28,26 @@ FOCUS = "notes"
 
 
 def callable_of(name: str) -> Condition:
-    """The callable `module:function`."""
+    """The callable `module:function`. Raises Invalid when there is none."""
     module, _, function = name.partition(":")
-    return cast(Condition, getattr(importlib.import_module(module), function))
+    if not module or not function or module.startswith("."):
+        raise Invalid(f"{name!r} names no callable", "name it as module:function")
+    try:
+        found = getattr(importlib.import_module(module), function, None)
+    except ImportError as error:
+        raise Invalid(f"the module {module!r} cannot be imported: {error}", "run it where it is found") from None
+    if not callable(found):
+        raise Invalid(f"{module!r} has no callable {function!r}", "name it as module:function")
+    return cast(Condition, found)
+
+
+def pair(names: Sequence[str], cases: Sequence[str]) -> dict[str, Condition]:
+    """The two conditions of these names. Raises Invalid for one of them twice, and without a case."""
+    if len(set(names)) < 2:
+        raise Invalid(f"{names[0]!r} is baseline and challenger at once", "name two")
+    if not cases:
+        raise Invalid("there is no case", "name one with --case")
+    return {name: callable_of(name) for name in names}
 
 
 def company(session: Session, workers: int) -> list[str]:
@@ -81,10 +99,13 @@ def main() -> None:
         for verdict in compare(conditions, next(iter(conditions)), cases, given.repetitions):
             print(verdict)
 
-    if given.pair:
-        report({name: callable_of(name) for name in given.pair}, given.case)
-    else:
-        extractive(report, given.workers)
+    try:
+        if given.pair:
+            report(pair(given.pair, given.case), given.case)
+        else:
+            extractive(report, given.workers)
+    except Invalid as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

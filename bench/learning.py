@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench.collection import Collection, Question
-from bench.collections import collections
+from bench.labelled import collections
 from engine.session import Session
 from lakehouse import open_lake
 

@@ -1,6 +1,6 @@
 """Other libraries, each with the vectors and questions of a folder; runs under a Python that has them.
 
-python bench/peer_engines.py FOLDER NAME
+python -m bench.peer_engines FOLDER NAME
 
 It writes one line of JSON: how it was asked, CPU seconds of the build, the recall, and CPU milliseconds of a question
 (the median). The first width that reaches the recall counts, or the last one. It needs numpy and the library.

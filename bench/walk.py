@@ -1,6 +1,6 @@
 """What the walk costs: ingest, embedding, question to answer. CPU seconds, ratios to the bare engine in one run.
 
-python bench/walk.py [--rows 1000000] [--workers 1000]
+python -m bench.walk [--rows 1000000] [--workers 1000]
 """
 
 import argparse

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.memory.pathways import fingerprint, incoming, outgoing, reading, review
-from engine.memory.pathways.operations import Done, Operations
+from engine.memory.pathways.operations import Done, Operations, Replays
 from udfs.kernel import Call, Row, batch_kernel, kernel
 
 DONE = (
@@ -46,10 +46,10 @@ def pathway_retire(call: Call, rows: list[Row]) -> Sequence[Any]:
     return _rows(_operations(call).retire([(uid, reason) for uid, reason in rows]))
 
 
-@batch_kernel("_pathway_replay", "VARCHAR, BOOLEAN, VARCHAR, DOUBLE", DONE, "records")
+@batch_kernel("_pathway_replay", "VARCHAR, BOOLEAN[], VARCHAR, DOUBLE", DONE, "records")
 def pathway_replay(call: Call, rows: list[Row]) -> Sequence[Any]:
-    """Count replays; one row each."""
-    return _rows(_operations(call).replay([(row[0], row[1], row[2], row[3]) for row in rows]))
+    """Count replays; one row a pathway that is told of."""
+    return _rows(_operations(call).replay([Replays(uid, succeeded or (), *said) for uid, succeeded, *said in rows]))
 
 
 @kernel(

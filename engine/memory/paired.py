@@ -6,7 +6,8 @@ gives at least so many wins is p = Σ_{i ≥ wins} C(n, i) / 2ⁿ over the n pai
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
+from math import comb, isfinite
+from numbers import Real
 
 from engine.errors import Invalid
 
@@ -54,17 +55,24 @@ def compare(
     """Run every case under every condition and hold each condition against `baseline`, in their order.
 
     Repetitions of a case that never differ under either condition are one observation, not several: counting them all
-    would make any difference significant. Raises Invalid for an unknown baseline, no case or no repetition.
+    would make any difference significant. Raises Invalid for an unknown baseline, no case, no repetition, and no score.
     """
     if baseline not in conditions or len(conditions) < 2:
         raise Invalid(f"the baseline {baseline!r} is not one of two or more conditions", "name one of them")
     if not cases or repetitions < 1:
         raise Invalid("a comparison needs at least one case and one repetition", "add some")
     scores = {
-        name: [[condition(case, repetition) for repetition in range(repetitions)] for case in cases]
+        name: [[_scored(name, condition, case, repetition) for repetition in range(repetitions)] for case in cases]
         for name, condition in conditions.items()
     }
     return [_verdict(baseline, name, scores[baseline], scores[name]) for name in conditions if name != baseline]
+
+
+def _scored(name: str, condition: Condition, case: str, repetition: int) -> float:
+    score = condition(case, repetition)
+    if not isinstance(score, Real) or not isfinite(score):
+        raise Invalid(f"{name} gave {str(score)[:80]} for the case {case[:80]!r}", "a score is a finite number")
+    return score
 
 
 def _verdict(baseline: str, challenger: str, ours: list[list[float]], theirs: list[list[float]]) -> Verdict:

@@ -14,7 +14,8 @@ comment on macro table fn.relevance is
 `focus` is {''path'': …, ''content'': …} or a text; defined_symbols and imported_symbols replace what is found in the content
 (Python, Rust, TypeScript and Go by their syntax). `chunks` is a list of {''source'': …, ''content'': …} or of texts. Signals:
 path_match 1.0, filename_match 0.6, defined_match 0.6, token_overlap 0.4 × Jaccard, prefix_match 0.3, import_penalty −0.5. A
-chunk is kept when its score reaches `threshold`; NULL = that of [relevance], which is 0.3.
+chunk is kept when its score reaches `threshold`; NULL = that of [relevance], which is 0.3. A focus that takes more than 2 s
+to parse has no symbols, and `signals` say so.
 @area search
 @effect reads
 @required 2
@@ -91,7 +92,7 @@ select unnest(answer)
 from (select unnest(_drop_mode(mode::varchar, getvariable('lakehouse_call'))) as answer);
 
 comment on macro table fn.drop_mode is
-'Remove a mode that no task class runs.
+'Remove a mode that no task class runs. codereview_isolation stays: the downgrade gate sends strong models there.
 @area memory
 @effect administers
 @required 1

@@ -82,15 +82,19 @@ create or replace macro fn.pathway_replay(uid, succeeded, verdict := null, confi
 select unnest(answer)
 from (
     select unnest(_pathway_replay(
-        uid::varchar, succeeded::boolean, verdict::varchar, confidence::double, getvariable('lakehouse_call')
+        uid::varchar, ('[' || trim(to_json(succeeded)::varchar, '[]') || ']')::json::boolean[], verdict::varchar,
+        confidence::double, getvariable('lakehouse_call')
     )) as answer
 );
 
 comment on macro table fn.pathway_replay is
 'Tell how a replay of a pathway went. Below 80 % success after three replays it is retired for good.
 
+`succeeded` may be a list, counted in its order in one transaction; the answer has the last state. From a table: select r.*
+from (select uid, list(ok order by ts) as oks from outcomes group by uid), pathway_replay(uid, oks) as r. Called for each row
+instead, rows that are equal are one replay, though each of them is answered: the engine runs what is equal once.
 An observer''s `verdict` of ''reject'' with a `confidence` of 0.7 or more retires it at once; ''cycle'' and ''accept'' do not.
-Status: counted, retired (by this replay), ignored (it was retired before).
+Status: counted, retired (by one of these replays), ignored (it was retired before).
 @area memory
 @effect records
 @required 2
@@ -188,7 +192,8 @@ comment on macro table fn.import_pathways is
 'Import pathways from a state.json of the original, or from its event log (.jsonl), as they lie.
 
 The file must be in a folder of [ingest] allowed. Missing fields take their defaults, unknown ones are kept. Status: added; exists =
-the uid is known, and stays as it is; corrupt = a trace or line that cannot be read, with its place and the reason.
+the uid is known, and stays as it is; corrupt = a trace or line that cannot be read, contradicts itself, or has a time outside
+1677-09-21 to 2262-04-11, with its place and the reason. A state that is cut off is one such row.
 @area memory
 @effect administers
 @required 1

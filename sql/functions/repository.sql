@@ -37,7 +37,7 @@ it is. Python, Rust, TypeScript, JavaScript and Go.
 
 Public is `pub` in Rust, exported in TypeScript, capitalised in Go, without a leading underscore in Python; methods count.
 `id` is `path#Class.method`; `line` is from 1; `text` is what to search: name, place, doc comment and signature. Files are
-chosen as in repo_documents.
+chosen as in repo_documents; one that takes more than 2 s to parse has no text, and `error` says so.
 @area search
 @effect reads
 @required 1
@@ -53,9 +53,9 @@ comment on macro table fn.repo_findings is
 'The findings of reviewers and auditors from a file of JSON lines, each once.
 
 A line is a finding (summary, claim_text, evidence, check, severity, path and line) or a verdict with a list `findings`.
-`path` and `line` are the first that it cites, as a field or as `file.py:12` in its texts. With `repository`, a folder,
-`grounding` tells whether every cited line exists: `verified`, `past the end of the file`, `no such file`, or `cites no
-line`. A line that cannot be read is a row with an `error`.
+`path` and `line` are the first that it cites, as a field or as `file.py:12` or `Makefile:3` in its texts. With
+`repository`, a folder, `grounding` tells whether every cited line exists: `verified`, `past the end of the file`, `no such
+file`, `too large to tell` (beyond 64 MiB), or `cites no line`. Hidden, ignored and binary files count as well. A line that cannot be read is a row with an `error`.
 @area search
 @effect reads
 @required 1

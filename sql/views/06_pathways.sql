@@ -20,7 +20,7 @@ select
     replay_count,
     replays_succeeded,
     replays_failed,
-    replays_succeeded / nullif(replays_succeeded + replays_failed, 0) as success_rate,
+    replays_succeeded / nullif(replays_succeeded::double + replays_failed, 0) as success_rate,
     retirement_reason,
     from_json(tags::json, '["varchar"]') as tags,
     make_timestamptz(created_at_ns // 1000) as created_at,

@@ -1,11 +1,13 @@
 """One prompt from its parts, in the order of the original: focus file, known bugs, excerpts. A pure function."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.memory.modes.task import Task
 
+SHORTEST_FENCE = 3
 BUGS = "Bugs previously found in this file area"
 
 
@@ -39,9 +41,8 @@ def compose(instruction: str, task: Task, bugs: Sequence[Mapping[str, Any]], exc
 
 
 def _fenced(content: str) -> str:
-    fence = "```"
-    while fence in content:
-        fence += "`"
+    longest = max(map(len, re.findall("`+", content)), default=0)
+    fence = "`" * max(SHORTEST_FENCE, longest + 1)
     return f"{fence}\n{content}\n{fence}"
 
 

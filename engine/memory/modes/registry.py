@@ -1,10 +1,12 @@
 """The modes and task classes of a lake: rows that admins change. Read for each run, so that a change holds at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine import duck
 from engine.errors import Conflict, Invalid, NotFound, nearest
+from engine.memory import downgrade
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 FOCUS, FINGERPRINTS, MATRIX = PARTS = ("focus", "fingerprints", "matrix")  # in the order in which a prompt has them
 LONGEST_NAME = 100
 LONGEST_INSTRUCTION = 20_000
+LONGEST_DESCRIPTION = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class TaskClass:
     corpora: tuple[str, ...] | None = None
     instruction: str | None = None
     description: str | None = None
+
+
+Kind = TypeVar("Kind", Mode, TaskClass)
 
 
 class Registry:
@@ -65,32 +71,28 @@ class Registry:
 
     def mode(self, name: str | None) -> Mode:
         """The mode of that name. Raises NotFound naming the nearest."""
-        known = self.modes()
-        if name not in known:
-            raise NotFound(f"mode {name!r} does not exist", nearest(str(name), known))
-        return known[name]
+        return _found("mode", name, self.modes())
 
     def task_class(self, name: str | None) -> TaskClass:
         """The task class of that name. Raises NotFound naming the nearest."""
-        known = self.task_classes()
-        if name not in known:
-            raise NotFound(f"task class {name!r} does not exist", nearest(str(name), known))
-        return known[name]
+        return _found("task class", name, self.task_classes())
 
     def create_mode(self, wanted: Mode, actor: str) -> str:
         """Make a mode or change one; created | changed | exists. Raises Invalid for an unknown part."""
-        _check(wanted.mode, wanted.instruction, "mode")
+        _check(wanted.mode, wanted, "mode")
         for part in wanted.parts:
             if part not in PARTS:
-                raise Invalid(f"unknown part {part!r} of a mode", nearest(part, PARTS))
-        if not wanted.instruction:
+                raise Invalid(f"unknown part {shown(part)!r} of a mode", nearest(shown(part), PARTS))
+        if not wanted.instruction.strip():
             raise Invalid("a mode needs an instruction", "say what the model shall do")
         wanted = Mode(wanted.mode, tuple(part for part in PARTS if part in wanted.parts), *_texts(wanted))
         return self._put("mode", wanted, self.modes().get(wanted.mode), actor)
 
     def create_task_class(self, wanted: TaskClass, actor: str) -> str:
         """Make a task class or change one; created | changed | exists. Raises NotFound for what it names."""
-        _check(wanted.task_class, wanted.instruction, "task class")
+        _check(wanted.task_class, wanted, "task class")
+        if wanted.instruction is not None and not wanted.instruction.strip():
+            raise Invalid("the instruction is empty", "leave it out to take that of the mode")
         self.mode(wanted.mode)
         if wanted.model is not None:
             self._lake.models.chat(wanted.model)
@@ -115,11 +117,15 @@ class Registry:
         return status
 
     def drop_mode(self, name: str | None, actor: str) -> str:
-        """Remove a mode; dropped. Raises NotFound, or Conflict while a task class runs it."""
+        """Remove a mode; dropped. Raises NotFound, or Conflict while a task class or the gate needs it."""
         found = self.mode(name)
         users = sorted(one.task_class for one in self.task_classes().values() if one.mode == found.mode)
         if users:
             raise Conflict(f"the task class {users[0]!r} runs the mode {found.mode!r}", "give it another mode first")
+        if found.mode == downgrade.ISOLATED:
+            raise Conflict(
+                f"the downgrade gate sends strong models to the mode {found.mode!r}", "change it with create_mode"
+            )
         return self._drop("mode", found.mode, actor)
 
     def drop_task_class(self, name: str | None, actor: str) -> str:
@@ -140,8 +146,20 @@ def _texts(mode: Mode) -> tuple[str, str | None]:
     return mode.instruction, mode.description
 
 
-def _check(name: str, instruction: str | None, what: str) -> None:
+def shown(name: str | None) -> str:
+    """A name that somebody gave, no longer than one can be."""
+    return str(name)[:LONGEST_NAME]
+
+
+def _found(what: str, name: str | None, known: Mapping[str, Kind]) -> Kind:
+    if name is None or name not in known:
+        raise NotFound(f"{what} {shown(name)!r} does not exist", nearest(shown(name), known))
+    return known[name]
+
+
+def _check(name: str, wanted: Mode | TaskClass, what: str) -> None:
     if not name or not name.strip() or len(name) > LONGEST_NAME or any(ord(character) < 32 for character in name):
         raise Invalid(f"the {what} needs a name of 1 to {LONGEST_NAME} characters", "for example 'code_review'")
-    if instruction is not None and len(instruction) > LONGEST_INSTRUCTION:
-        raise Invalid(f"the instruction is longer than {LONGEST_INSTRUCTION} characters", "shorten it")
+    for field, limit in (("instruction", LONGEST_INSTRUCTION), ("description", LONGEST_DESCRIPTION)):
+        if len(getattr(wanted, field) or "") > limit:
+            raise Invalid(f"the {field} is longer than {limit} characters", "shorten it")

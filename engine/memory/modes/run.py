@@ -4,6 +4,7 @@ Without a language model the extractive generator answers: it quotes what was fo
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ from engine.errors import Busy, Invalid, LakehouseError
 from engine.memory import downgrade
 from engine.memory.modes import task as tasks
 from engine.memory.modes.prompt import Excerpt, compose
-from engine.memory.modes.registry import FINGERPRINTS, FOCUS, MATRIX, Mode, TaskClass
+from engine.memory.modes.registry import FINGERPRINTS, FOCUS, MATRIX, Mode, TaskClass, shown
 from engine.memory.modes.task import Task
 from engine.memory.pathways import reading
 from engine.models.chat import Chat
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 CHUNKS, OF_ONE_CORPUS = 8, 6
 BUGS = 10
 SOURCES = ("source", "path", "file")  # metadata columns that tell where a chunk is from
+HALF_A_PAIR = re.compile("[\ud800-\udfff]")  # of surrogates: no text that can be kept
 NOTHING_SEARCHED = "No language model is configured, and the mode {mode} searches no corpus: there is nothing to quote."
 
 
@@ -88,7 +90,7 @@ class Run:
         endpoint raises. One row of the journal a call, failed ones included.
         """
         started = time.monotonic()
-        record = Record(str(task_class))
+        record = Record(shown(task_class))
         try:
             written = self._written(record, task_class, prompt, model, force_mode)
             record.outcome = "ok"
@@ -146,9 +148,12 @@ class Run:
             kind.mode, record.model, force_mode=force_mode, force_full_enrichment=settings.force_full_enrichment,
             weak=frozenset(settings.weak),
         )  # fmt: skip
-        mode = self.lake.modes.mode(decision.mode)
-        record.mode, record.downgraded_from, record.reason = mode.mode, decision.downgraded_from, decision.reason
-        return mode
+        record.mode, record.downgraded_from, record.reason = (
+            shown(decision.mode),
+            decision.downgraded_from,
+            decision.reason,
+        )
+        return self.lake.modes.mode(decision.mode)
 
     def _bugs(self, kind: TaskClass, task: Task) -> list[dict[str, Any]]:
         if not task.path:
@@ -181,8 +186,8 @@ class Run:
                 "shorten the content, or raise [models] prompt_characters",
             )
         reply = chat.chat(prompt, cancelled=self.cancelled)
-        record.finish = reply.finish
-        return reply.text
+        record.finish = None if reply.finish is None else shown(_sound(reply.finish))
+        return _sound(reply.text)
 
     def _quoted(self, mode: Mode, found: Found | None) -> str:
         if found is None:
@@ -194,6 +199,10 @@ class Run:
         quotes = answer.quotes(self.lake, found.question, found.scope, found.ranking, places, vector)
         tagged = [f"{one.quote} {Excerpt(one.corpus, one.id, '').tag}" for one in quotes]
         return "\n".join(tagged) or answer.NOTHING
+
+
+def _sound(text: str) -> str:
+    return HALF_A_PAIR.sub("\ufffd", text)
 
 
 def _nothing_searched(mode: Mode) -> str:

@@ -1,16 +1,17 @@
 """What is asked of a mode: a request, and the file that it is about."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import Invalid, nearest
+from engine.memory.pathways import encoded
 from engine.search.relevance import filter as relevance
 from engine.search.relevance.score import Focus
 
 OWN = ("prompt", "signal_class")
 FIELDS = (*OWN, *relevance.FOCUS_FIELDS)
+WHAT = "the prompt"
 QUESTION = 4000  # characters that the corpora are searched with: a model of vectors reads no more
 
 
@@ -29,7 +30,10 @@ class Task:
 
     @property
     def is_code(self) -> bool:
-        """Whether the relevance filter can tell what is foreign to the focus: by its path or its symbols."""
+        """Whether the relevance filter can tell what is foreign to the focus: by its path or what it defines.
+
+        Symbols that it imports only take away: a chunk would have to be kept by its words alone.
+        """
         return self.focus is not None and bool(self.focus.path or self.focus.symbols.defined)
 
     @property
@@ -39,12 +43,12 @@ class Task:
         return "\n".join(part for part in (self.request, self.path, content) if part)[:QUESTION]
 
 
-def parse(encoded: str) -> Task:
+def parse(prompt: str) -> Task:
     """A task from JSON: a text is the request; an object has prompt, path, content, signal_class and known symbols.
 
     A text that is itself an object in JSON is read as one, for clients that pass parameters. Raises Invalid.
     """
-    value = json.loads(encoded)
+    value = encoded.value(prompt, WHAT)
     if isinstance(value, str):
         value = _inner(value)
     if isinstance(value, str):
@@ -53,7 +57,7 @@ def parse(encoded: str) -> Task:
         raise Invalid("the prompt is neither a text nor an object", "give {'prompt': …, 'path': …, 'content': …}")
     unknown = [name for name in value if name not in FIELDS]
     if unknown:
-        raise Invalid(f"the prompt has an unknown field {unknown[0]!r}", nearest(unknown[0], FIELDS))
+        raise Invalid(f"the prompt has an unknown field {unknown[0][:80]!r}", nearest(unknown[0][:80], FIELDS))
     request, signal = (_text(value, name) for name in OWN)
     given = {name: value[name] for name in relevance.FOCUS_FIELDS if value.get(name)}
     task = Task(request.strip(), signal, relevance.parse_focus(given) if given else None)
@@ -63,13 +67,10 @@ def parse(encoded: str) -> Task:
 
 
 def _inner(text: str) -> object:
-    if not text.lstrip().startswith("{"):
-        return text
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return found if isinstance(found, dict) and found and not set(found) - set(FIELDS) else text
+    found = encoded.within(text) if text.lstrip().startswith("{") else None
+    if isinstance(found, dict) and found and not set(found) - set(FIELDS):
+        return encoded.checked(found, WHAT)
+    return text
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

@@ -9,8 +9,11 @@ import pyarrow as pa
 
 from engine.access.profiles import Profile
 from engine.memory.pathways import fingerprint
+from engine.memory.pathways.encoded import encode
 from engine.memory.pathways.fingerprint import Vector
-from engine.memory.pathways.trace import encode, read
+from engine.memory.pathways.trace import read
+
+MOST_REPLAYS = 2**53  # a rate of so many is exact
 
 
 @dataclass(frozen=True)

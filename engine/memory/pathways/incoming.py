@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from engine.errors import Conflict, Invalid, LakehouseError
+from engine.memory.pathways import encoded
+from engine.memory.pathways.encoded import decode, encode, too_long
 from engine.memory.pathways.entry import Entry, with_content
 from engine.memory.pathways.kept import restore
 from engine.memory.pathways.store import writing
-from engine.memory.pathways.trace import decode
 from engine.storage import files
 
 if TYPE_CHECKING:
@@ -94,12 +95,14 @@ class Source:
     def read(self, text: str) -> None:
         """Read a whole file: one JSON document is a state, lines are events."""
         try:
-            whole = json.loads(text)
-        except (ValueError, RecursionError):
-            whole = None
-        if isinstance(whole, list) or (isinstance(whole, dict) and "op" not in whole):
-            for position, trace in enumerate(_traces(whole), 1):
+            state, reason = encoded.whole(text), None
+        except json.JSONDecodeError as error:
+            state, reason = None, error
+        if isinstance(state, list) or (isinstance(state, dict) and "op" not in state):
+            for position, trace in enumerate(_traces(state), 1):
                 self._one(position, partial(self._state_trace, trace))
+        elif text.strip() and reason is not None and not _is_log(text):
+            self.corrupt.append(Report(None, "corrupt", reason.lineno, encoded.unreadable("the file", reason).message))
         else:
             for number, line in enumerate(text.split("\n"), 1):
                 if line.strip():
@@ -118,8 +121,8 @@ class Source:
         """A trace of a state file; one without uid gets that of its own text, the same each time."""
         if not isinstance(trace, dict):
             raise Invalid("the trace is not a JSON object")
-        text = json.dumps(trace, sort_keys=True, ensure_ascii=False)
-        decode(text, self._limit)
+        if len(encode(encoded.checked(trace, "the trace")).encode()) > self._limit:
+            raise too_long("the trace", self._limit)
         text = json.dumps(trace, sort_keys=True)
         twin = 0
         while (uid := hashlib.sha256(f"{text}#{twin}".encode()).hexdigest()[:32]) in self.entries:
@@ -178,6 +181,13 @@ def _after(entry: Entry, event: dict[str, Any], now_ns: int) -> Entry:
     if "content" not in event:
         raise Invalid("update without a content")
     return replace(with_content(entry, event["content"], now_ns), updated_at_ns=entry.updated_at_ns)
+
+
+def _is_log(text: str) -> bool:
+    """Whether lines are events of their own: the first one is JSON, or any has an op."""
+    lines = (encoded.within(line) for line in text.split("\n") if line.strip())
+    first = next(lines, None)
+    return first is not None or any(isinstance(line, dict) and "op" in line for line in lines)
 
 
 def _traces(state: object) -> Iterator[object]:

@@ -3,37 +3,51 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from engine.errors import Invalid
-from engine.memory.pathways.entry import Entry, new
-from engine.memory.pathways.recorded import is_vector_of
-from engine.memory.pathways.trace import Part, described, encode, read
+from engine.memory.pathways.encoded import encode
+from engine.memory.pathways.entry import MOST_REPLAYS, Entry, new
+from engine.memory.pathways.recorded import NO_UID, is_uid, is_vector_of
+from engine.memory.pathways.trace import Part, described, read
 
-LARGEST = 2**62
+EARLIEST, LATEST = -(2**63), 2**63 - 1  # nanoseconds that an int64 holds
+ZERO = datetime(1, 1, 1) - datetime(1970, 1, 1)  # how Go writes a time that is not set
 UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (1e19, 1))  # a number below 1e11 is in seconds, and so on
+
+
+def _named(uid: str) -> str:
+    if not is_uid(uid):
+        raise PydanticCustomError("uid", NO_UID)
+    return uid
+
+
+Uid = Annotated[str, AfterValidator(_named)]
+Time = Annotated[int, Field(ge=EARLIEST, le=LATEST)]
+Count = Annotated[int, Field(ge=0, le=MOST_REPLAYS)]
 
 
 class Life(Part):
     """What a file tells of a pathway beside its content; all of it may be missing."""
 
-    uid: str | None = Field(None, min_length=1, max_length=200)
-    trace_uid: str | None = Field(None, min_length=1, max_length=200)
+    uid: Uid | None = None
+    trace_uid: Uid | None = None
     predecessor_uid: str | None = None
     parent_trace_uid: str | None = None
-    version: int = Field(1, ge=1, le=2**31 - 1)
+    version: int = Field(1, ge=1, le=10**9)  # revisions count on from it
     superseded_by_trace_uid: str | None = None
     superseded_at: Any = None
-    superseded_at_ns: int | None = Field(None, ge=0, le=LARGEST)
+    superseded_at_ns: Time | None = None
     retired: bool = False
     retirement_reason: str | None = None
-    replay_count: int = Field(0, ge=0, le=LARGEST)
-    replays_succeeded: int | None = Field(None, ge=0, le=LARGEST)
-    replays_failed: int | None = Field(None, ge=0, le=LARGEST)
-    created_at_ns: int | None = Field(None, ge=0, le=LARGEST)
-    updated_at_ns: int | None = Field(None, ge=0, le=LARGEST)
+    replay_count: Count = 0
+    replays_succeeded: Count | None = None
+    replays_failed: Count | None = None
+    created_at_ns: Time | None = None
+    updated_at_ns: Time | None = None
     tags: list[str] | None = None
 
 
@@ -54,24 +68,33 @@ def restore(trace: dict[str, Any], now_ns: int, uid: str) -> Entry:
     rest = {name: value for name, value in trace.items() if name not in LIFE}
     is_opaque = "content" in rest and (life.uid is not None or set(rest) == {"content"})
     content = rest.pop("content") if is_opaque else _without_computed(rest, created)
-    succeeded = life.replays_succeeded or 0
-    if succeeded > life.replay_count:
-        raise Invalid("the trace is wrong: replays_succeeded: is more than replay_count")
-    judged = life.replay_count if life.replays_succeeded is not None else 0
+    succeeded, failed = _judged(life)
     return replace(
         new(life.trace_uid or life.uid or uid, content, created, tags=life.tags,
             envelope=encode(rest) if is_opaque and rest else None),
-        predecessor_uid=life.parent_trace_uid or life.predecessor_uid,
+        predecessor_uid=life.parent_trace_uid or life.predecessor_uid or None,
         version=life.version,
-        superseded_by=life.superseded_by_trace_uid,
+        superseded_by=life.superseded_by_trace_uid or None,
         superseded_at_ns=life.superseded_at_ns or _nanoseconds(life.superseded_at, "superseded_at"),
         retired=life.retired,
         retirement_reason=life.retirement_reason or ("retired in the file" if life.retired else None),
         replay_count=life.replay_count,
         replays_succeeded=succeeded,
-        replays_failed=judged - succeeded if life.replays_failed is None else life.replays_failed,
+        replays_failed=failed,
         updated_at_ns=life.updated_at_ns or created,
     )  # fmt: skip
+
+
+def _judged(life: Life) -> tuple[int, int]:
+    """How many replays succeeded and failed; without a count of failures, all that did not succeed."""
+    succeeded = life.replays_succeeded or 0
+    if succeeded > life.replay_count:
+        raise Invalid("the trace is wrong: replays_succeeded: is more than replay_count")
+    judged = life.replay_count if life.replays_succeeded is not None else 0
+    failed = judged - succeeded if life.replays_failed is None else life.replays_failed
+    if succeeded + failed > life.replay_count:
+        raise Invalid("the trace is wrong: replays_failed: with replays_succeeded it is more than replay_count")
+    return succeeded, failed
 
 
 def _without_computed(content: dict[str, Any], created_ns: int) -> dict[str, Any]:
@@ -102,10 +125,13 @@ def state_trace(entry: Entry) -> dict[str, Any]:
     content = json.loads(entry.content)
     if not isinstance(content, dict) or entry.envelope is not None or set(content) & set(LIFE):
         return event_trace(entry)
-    return {
+    computed = {
         "pathway_id": entry.pathway_id,
         "pathway_vec": [float(one) for one in entry.floats()],
         "created_at": _iso(entry.created_at_ns),
+    }
+    return {
+        **{name: value for name, value in computed.items() if name not in content},
         **content,
         "trace_uid": entry.uid,
         "created_at_ns": entry.created_at_ns,
@@ -134,19 +160,27 @@ def _life(entry: Entry, parent: str) -> dict[str, Any]:
 
 
 def _nanoseconds(value: object, name: str) -> int | None:
-    """A time as nanoseconds since 1970: ISO 8601, or a number whose size tells its unit."""
+    """A time as nanoseconds since 1970: ISO 8601, or a number whose size tells its unit. None for Go's zero time."""
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST:
-        unit = next(unit for limit, unit in UNITS if value < limit)
-        return int(value * unit)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < UNITS[-1][0]:
+        found = int(value * next(unit for limit, unit in UNITS if value < limit))
+    else:
+        since = _time(value, name) - datetime(1970, 1, 1, tzinfo=UTC)
+        if since == ZERO:
+            return None
+        found = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+    if not EARLIEST <= found <= LATEST:
+        raise Invalid(f"the trace is wrong: {name}: is not within 1677-09-21 and 2262-04-11")
+    return found
+
+
+def _time(value: object, name: str) -> datetime:
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:
         raise Invalid(f"the trace is wrong: {name}: is no time") from None
-    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    since = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _iso(nanoseconds: int) -> str:

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import Conflict, Invalid, nearest
 from engine.memory.pathways import gate
-from engine.memory.pathways.entry import Entry, new, with_content
+from engine.memory.pathways.encoded import encode
+from engine.memory.pathways.entry import MOST_REPLAYS, Entry, new, with_content
 from engine.memory.pathways.recorded import Recorded, parse, parse_all
 from engine.memory.pathways.store import Unit, writing
-from engine.memory.pathways.trace import encode
 
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-MOST_REPLAYS = 2**53
 LONGEST_REASON = 10_000
 
 
@@ -47,6 +46,32 @@ class Done:
             "predecessor_uid": one.predecessor_uid,
             "reason": self.reason or one.retirement_reason,
         }
+
+
+@dataclass(frozen=True)
+class Replays:
+    """How replays of a pathway went, in their order; an observer's verdict, and his confidence, are of the only one."""
+
+    uid: str | None
+    succeeded: Sequence[bool | None]
+    verdict: str | None = None
+    confidence: float | None = None
+
+    def check(self) -> None:
+        """Raises Invalid for what cannot be counted."""
+        if not self.succeeded or None in self.succeeded:
+            raise Invalid("succeeded is missing", "true or false, or a list of them")
+        if self.verdict is not None and self.verdict not in gate.VERDICTS:
+            raise Invalid(f"unknown verdict {self.verdict[:80]!r}", nearest(self.verdict, gate.VERDICTS))
+        if self.verdict is not None and len(self.succeeded) > 1:
+            raise Invalid("a verdict is of one replay", "tell the outcomes before it without one")
+        if self.confidence is not None and not 0 <= self.confidence <= 1:
+            raise Invalid(f"the confidence {self.confidence} is not within 0 and 1", "0.7 and more is outright")
+
+    @property
+    def rejected(self) -> str | None:
+        """Why the verdict retires the pathway, if it does."""
+        return gate.rejected(self.verdict, self.confidence)
 
 
 class Operations:
@@ -93,7 +118,7 @@ class Operations:
         if known is None:
             return Done(unit.put(entry, "added", trace=entry.content), "added")
         if not known.is_live:
-            return Done(known, "noop", known.retirement_reason or f"superseded by {known.superseded_by}")
+            return Done(known, "noop", known.retirement_reason or _superseded(known))
         counted = replace(known, replay_count=_one_more(known.replay_count), updated_at_ns=unit.now_ns)
         return Done(unit.put(counted, "repeated", replay_count=counted.replay_count), "updated")
 
@@ -141,8 +166,10 @@ class Operations:
     def retire(self, wanted: Sequence[tuple[str | None, str | None]]) -> list[Done]:
         """Retire pathways for good. Status: retired or unchanged; the first reason stays."""
         for _, reason in wanted:
-            if not reason or not reason.strip() or len(reason) > LONGEST_REASON:
-                raise Invalid("retiring needs a reason", f"say why, in at most {LONGEST_REASON} characters")
+            if not reason or not reason.strip():
+                raise Invalid("retiring needs a reason", "say why")
+            if len(reason) > LONGEST_REASON:
+                raise Invalid(f"the reason is longer than {LONGEST_REASON} characters", "shorten it")
         with writing(self._lake, self._actor) as unit:
             unit.load([_named(uid) for uid, _ in wanted])
             return [self._retire(unit, unit.get(_named(uid)), str(reason)) for uid, reason in wanted]
@@ -154,24 +181,23 @@ class Operations:
         gone = replace(entry, retired=True, retirement_reason=reason, updated_at_ns=unit.now_ns)
         return Done(unit.put(gone, "retired", reason=reason), "retired")
 
-    def replay(self, outcomes: Sequence[tuple[str | None, bool | None, str | None, float | None]]) -> list[Done]:
-        """Count replays: (uid, whether it succeeded, an observer's verdict, his confidence).
+    def replay(self, told: Sequence[Replays]) -> list[Done]:
+        """Count replays, those of a pathway in their order.
 
-        Status: counted, retired (by this replay) or ignored (it was retired before: that is for good).
+        Status: counted, retired (by one of these replays) or ignored (it was retired before: that is for good).
         """
-        for _, succeeded, verdict, confidence in outcomes:
-            if succeeded is None:
-                raise Invalid("succeeded is missing", "true or false")
-            if verdict is not None and verdict not in gate.VERDICTS:
-                raise Invalid(f"unknown verdict {verdict[:80]!r}", nearest(verdict, gate.VERDICTS))
-            if confidence is not None and not 0 <= confidence <= 1:
-                raise Invalid(f"the confidence {confidence} is not within 0 and 1", "0.7 and more is outright")
+        for one in told:
+            one.check()
         with writing(self._lake, self._actor) as unit:
-            unit.load({_named(uid) for uid, *_ in outcomes})
-            return [
-                self._replay(unit, unit.get(_named(uid)), bool(succeeded), gate.rejected(verdict, confidence))
-                for uid, succeeded, verdict, confidence in outcomes
-            ]
+            unit.load({_named(one.uid) for one in told})
+            return [self._replays(unit, one) for one in told]
+
+    def _replays(self, unit: Unit, told: Replays) -> Done:
+        for succeeded in told.succeeded:
+            done = self._replay(unit, unit.get(_named(told.uid)), bool(succeeded), told.rejected)
+            if done.status != "counted":
+                break
+        return done
 
     def _replay(self, unit: Unit, entry: Entry, succeeded: bool, rejected: str | None) -> Done:
         self._check()
@@ -202,6 +228,10 @@ def _one_more(count: int) -> int:
     return min(count + 1, MOST_REPLAYS)
 
 
+def _superseded(entry: Entry) -> str:
+    return f"superseded by {entry.superseded_by}" if entry.superseded_by else "superseded"
+
+
 def _no_other_uid(recorded: Recorded, uid: str) -> None:
     if recorded.uid not in (None, uid):
         raise Invalid(f"the trace has another uid, {str(recorded.uid)[:80]!r}", "leave it out: an update keeps the uid")
@@ -213,5 +243,6 @@ def _live(unit: Unit, uid: str, done: str) -> Entry:
     if entry.retired:
         raise Conflict(f"the pathway {uid[:80]!r} is retired and cannot be {done}", "record a new one")
     if not entry.is_live:
-        raise Conflict(f"the pathway {uid[:80]!r} is superseded and cannot be {done}", f"take {entry.superseded_by!r}")
+        instead = f"take {entry.superseded_by!r}" if entry.superseded_by else "record a new one"
+        raise Conflict(f"the pathway {uid[:80]!r} is superseded and cannot be {done}", instead)
     return entry

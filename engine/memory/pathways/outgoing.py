@@ -32,11 +32,11 @@ def write(lake: "Lake", uri: str | None, reach: Profile) -> dict[str, Any]:
 
 
 def log(entries: Iterable[Entry]) -> Iterator[str]:
-    """The lines of an event log: each trace whole, a revision after what it revises."""
-    told: set[str] = set()
+    """The lines of an event log: each trace whole, one that superseded another as its revision."""
+    superseded_by: dict[str | None, str | None] = {}
     for entry in entries:
-        op = "revise" if entry.predecessor_uid in told else "add"
-        told.add(entry.uid)
+        op = "revise" if superseded_by.get(entry.predecessor_uid) == entry.uid else "add"
+        superseded_by[entry.uid] = entry.superseded_by
         yield _line({"op": op, "trace": event_trace(entry)})
 
 

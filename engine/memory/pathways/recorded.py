@@ -5,10 +5,12 @@ from typing import Any
 
 from engine.errors import Invalid
 from engine.memory.pathways import fingerprint
-from engine.memory.pathways.trace import decode, encode, read, too_long
+from engine.memory.pathways.encoded import decode, encode, too_long
+from engine.memory.pathways.trace import read
 
 UIDS = ("uid", "trace_uid")
 LONGEST_UID = 200
+NO_UID = f"is no text of 1 to {LONGEST_UID} characters"
 COUNTED: dict[str, Any] = {  # by the lake; with these values, which a trace has at first, they are no contradiction
     "replay_count": 0, "replays_succeeded": 0, "replays_failed": 0, "version": 1, "retired": False,
     "retirement_reason": None, "superseded_at": None, "superseded_by_trace_uid": None, "parent_trace_uid": None,
@@ -70,9 +72,14 @@ def _uid(given: dict[str, Any]) -> str | None:
 
 
 def _is_uid(value: object, name: str) -> bool:
-    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_UID or "\0" in value:
-        raise Invalid(f"the trace is wrong: {name}: is no text of 1 to {LONGEST_UID} characters", "leave it out")
+    if not is_uid(value):
+        raise Invalid(f"the trace is wrong: {name}: {NO_UID}", "leave it out")
     return True
+
+
+def is_uid(value: object) -> bool:
+    """Whether a value can be the uid of a pathway."""
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_UID and "\0" not in value
 
 
 def _tags(value: object) -> list[str] | None:
@@ -103,6 +110,6 @@ def is_vector_of(floats: object, tokens: list[str]) -> bool:
     if not isinstance(floats, list) or len(floats) != len(expected):
         return False
     return all(
-        isinstance(one, int | float) and abs(one - wanted) <= TOLERANCE
+        isinstance(one, int | float) and -2 < one < 2 and abs(one - wanted) <= TOLERANCE
         for one, wanted in zip(floats, expected.tolist(), strict=True)
     )

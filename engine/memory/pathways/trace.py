@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from engine.errors import Invalid
 from engine.memory.pathways import fingerprint
+from engine.memory.pathways.encoded import encode
 from engine.search.relevance.words import segments
 
 FlagName = Literal[
@@ -16,7 +17,6 @@ FlagName = Literal[
 ]  # fmt: skip
 FLAGS: tuple[str, ...] = get_args(FlagName)
 LARGEST = 2**31 - 1
-DEEPEST = 200
 KEYS = ("task_class", "file_path", "file_prefix", "signal_class")
 
 
@@ -143,49 +143,6 @@ class Facts(Part):
             for one in self.bug_fingerprints
         ]
         return encode(shown) if shown else None
-
-
-def decode(text: str, limit: int, what: str = "the trace") -> Any:
-    """The value of a JSON text of at most `limit` bytes. Raises Invalid for what is no JSON, or more than that."""
-    if len(text) > limit or len(text.encode("utf-8", "surrogatepass")) > limit:
-        raise too_long(what, limit)
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-        encode(value).encode()
-        if text.count("[") + text.count("{") > DEEPEST and _depth(value) > DEEPEST:
-            raise RecursionError
-    except UnicodeEncodeError:
-        raise Invalid(f"{what} holds half of a surrogate pair", "write valid Unicode") from None
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise Invalid(f"{what} is not JSON: {error.msg} ({where})", "correct it") from None
-    except (ValueError, RecursionError) as error:
-        reason = f"it nests more than {DEEPEST} deep" if isinstance(error, RecursionError) else str(error)
-        raise Invalid(f"{what} is not JSON: {reason}", "correct it") from None
-    return value
-
-
-def too_long(what: str, limit: int) -> Invalid:
-    """The error for more than `limit` bytes."""
-    return Invalid(f"{what} is longer than {limit} bytes", "shorten it, or raise [pathway] trace_bytes")
-
-
-def _depth(value: Any) -> int:
-    """How deep lists and objects nest, without recursion."""
-    deepest, level = 0, [value]
-    while level := [one for one in level if isinstance(one, dict | list)]:
-        deepest += 1
-        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
-    return deepest
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def encode(value: object) -> str:
-    """A value as JSON text, in the order it has."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def read(content: Any) -> Facts:

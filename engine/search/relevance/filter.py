@@ -1,30 +1,44 @@
 """The filter as a function of SQL: focus and chunks as JSON in, each chunk with its score out."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from engine.errors import Invalid, nearest
 from engine.search.relevance.score import Chunk, Focus, Scored, score
+from engine.search.relevance.trees import TOO_LONG
 
 FOCUS_FIELDS = ("path", "content", "defined_symbols", "imported_symbols")
 LONGEST_FOCUS = 1_000_000
 SOURCES, IDS, CONTENTS = ("source", "path"), ("doc_id", "id"), ("content", "text")
 
 
-def relevance(focus: str, chunks: str, threshold: float, *, filtering: bool) -> list[dict[str, object]]:
+def _go_on() -> None:
+    """Nobody waits, nobody cancels."""
+
+
+def relevance(
+    focus: str, chunks: str, threshold: float, *, filtering: bool, check: Callable[[], None] = _go_on
+) -> list[dict[str, object]]:
     """One row a chunk, in their order: chunk, score, kept, signals. Both arguments are JSON.
 
-    With `filtering` off every chunk is kept; the scores are told all the same. Raises Invalid for what is neither.
+    With `filtering` off every chunk is kept; the scores are told all the same. `check` is called on the way and may
+    raise to stop. Raises Invalid for what is neither.
     """
-    looked_at = parse_focus(_value(focus))
+    check()
+    looked_at = parse_focus(_value(focus), check)
     found = _value(chunks)
     if not isinstance(found, list):
         raise Invalid("chunks is not a list", "give texts, or {'source': …, 'content': …}")
     rows = []
+    told = {} if filtering else {"filter": "off"}
+    if not looked_at.symbols.read:
+        told["symbols"] = f"none: the focus {TOO_LONG}"
     for at, one in enumerate(found):
+        check()
         scored = score(looked_at, parse_chunk(one, at))
         kept = scored.kept(threshold) or not filtering
-        signals = {**explained(scored), **({} if filtering else {"filter": "off"})}
+        signals = {**explained(scored), **told}
         row = {"chunk": json.dumps(one, ensure_ascii=False), "score": scored.score, "kept": kept}
         rows.append({**row, "signals": json.dumps(signals, ensure_ascii=False)})
     return rows
@@ -36,7 +50,7 @@ def explained(scored: Scored) -> dict[str, object]:
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in told.items()}
 
 
-def parse_focus(value: object) -> Focus:
+def parse_focus(value: object, check: Callable[[], None] = _go_on) -> Focus:
     """A focus: a text is its content; an object has path, content and, if they are known, the symbols."""
     if isinstance(value, str):
         value = {"content": value}
@@ -51,7 +65,7 @@ def parse_focus(value: object) -> Focus:
         raise Invalid(f"focus.content is longer than {LONGEST_FOCUS} characters", "give the part that matters")
     if not path and not content and not defined and not imported:
         raise Invalid("the focus is empty", "give it a path, a content or both")
-    return Focus(path, content, defined, imported)
+    return Focus(path, content, defined, imported, check)
 
 
 def parse_chunk(value: object, at: int) -> Chunk:

@@ -5,8 +5,8 @@ attributes the foreign code to the focus. Weights and threshold are those of the
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from engine.search.relevance.symbols import Symbols, symbols
@@ -21,6 +21,7 @@ IMPORT_PENALTY = -0.5
 THRESHOLD = 0.3
 PREFIX_SEGMENTS = 2
 TOLD = 10  # symbols named in an explanation
+LONGEST_NAME = 255  # characters of a file's name; no file has a longer one
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,17 @@ class Focus:
     content: str | None = None
     defined_symbols: tuple[str, ...] | None = None
     imported_symbols: tuple[str, ...] | None = None
+    check: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)  # may raise to stop the reading
 
     @cached_property
     def symbols(self) -> Symbols:
         """What the file defines and imports."""
         given, taken = self.defined_symbols, self.imported_symbols
         none: frozenset[str] = frozenset()
-        found = symbols(self.path, self.content) if self.content and None in (given, taken) else Symbols(none, none)
+        is_read = bool(self.content) and None in (given, taken)
+        found = symbols(self.path, self.content or "", self.check) if is_read else Symbols(none, none)
         defined = found.defined if given is None else _named(given)
-        return Symbols(defined, (found.imported if taken is None else _named(taken)) - defined)
+        return Symbols(defined, (found.imported if taken is None else _named(taken)) - defined, found.read)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -52,7 +55,9 @@ class Focus:
     def name(self) -> re.Pattern[str] | None:
         """The file's name as a text mentions it: `db.go`, not `mydb.go` or `db.gob`."""
         parts = segments(self.path or "")
-        return re.compile(rf"(?<![\w-]){re.escape(parts[-1])}(?!\w)", re.IGNORECASE) if parts else None
+        if not parts or len(parts[-1]) > LONGEST_NAME:
+            return None
+        return re.compile(rf"(?<![\w-]){re.escape(parts[-1])}(?!\w)", re.IGNORECASE)
 
     @cached_property
     def prefix(self) -> list[str]:

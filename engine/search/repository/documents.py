@@ -11,7 +11,10 @@ from engine.search.repository.folder import File, Folder, nothing
 
 def rows(folder: Folder, path: str) -> list[dict[str, Any]]:
     """The rows of `repo_documents`, ordered by path and place. Raises NotFound when there are none."""
+    taken: dict[str, int] = {}
     found = [row for file in folder.files() for row in documents(file)]
+    for row in found:  # a file can be called as a section of another is
+        row["id"] = texts.distinct(row["id"], taken, "~", 2)
     if not found:
         raise nothing(path, "text file" if folder.include is None else "text file that include names")
     return found

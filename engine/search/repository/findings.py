@@ -10,23 +10,35 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid, NotFound
 from engine.search.repository import texts
 from engine.search.repository.folder import MOST_BYTES, Folder
+from engine.search.repository.lines import Length, Lines
 from engine.storage import targets
 
 if TYPE_CHECKING:
     from engine.lake import Lake
 
-CITED = re.compile(r"(?<![\w/.-])([\w.-][\w./-]{0,250}\.\w{1,10}):(\d{1,9})\b")
+CITED = re.compile(r"(?<![\w/.-])([\w.-][\w./-]{0,250}):(\d{1,9})\b")
+SUFFIX = re.compile(r"\.[^\W\d]\w{0,9}$")  # of a file; what ends in a number is a version, an address or a time
+HOSTS = re.compile(  # with a port behind it, a name that ends so is a host unless there is such a file
+    r"(com|org|net|edu|gov|int|info|biz|io|dev|app|ai|cloud|local|localhost|internal|lan|test|example|invalid"
+    r"|de|uk|eu|us|fr|nl|ch|at|it|es|se|no|fi|dk|be|jp|cn|kr|au|ca|br|ru)"
+)
+BARE = re.compile(  # names of files without a suffix
+    r"(gnu)?makefile|(docker|container|jenkins|vagrant|proc|rake|gem|brew|just)file|licen[sc]e|notice|readme|changelog"
+    r"|contributing|authors|copying|version|codeowners|build|workspace"
+)
 SEVERITIES = ("info", "warn", "block")
 VERIFIED, PAST_END, NO_FILE, NOTHING_CITED = "verified", "past the end of the file", "no such file", "cites no line"
-WORST = (NO_FILE, PAST_END, VERIFIED)
+TOO_LARGE = "too large to tell"
+WORST = (NO_FILE, PAST_END, TOO_LARGE, VERIFIED)
 MOST = 100_000  # findings
 FARTHEST = 1_000_000_000  # no file has that many lines
+DIGITS = 20  # of a number in a text; one with more is none
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Citation:
 
     path: str
     line: int
+    is_doubtful: bool = False  # `example.com:443`: one only if there is such a file
 
 
 def read(lake: "Lake", uri: str, check: Callable[[], None]) -> list[tuple[int, str | dict[str, Any]]]:
@@ -83,9 +96,8 @@ def rows(found: list[tuple[int, str | dict[str, Any]]], folder: Folder | None) -
     for line, one in found:
         row = _row(one) if isinstance(one, dict) else _unread(line, one)
         made.setdefault(row["id"], row)
-    if folder is not None:
-        _look_up(list(made.values()), folder)
-    return [{name: value for name, value in row.items() if name != "cited"} for row in made.values()]
+    lines = None if folder is None else Lines(folder)
+    return [_looked_up(row, lines) for row in made.values()]
 
 
 def _row(finding: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,9 +111,9 @@ def _row(finding: Mapping[str, Any]) -> dict[str, Any]:
     error = None if text else "it has neither summary nor claim_text nor evidence"
     return {
         "id": f"finding:{hashlib.sha256(encoded.encode()).hexdigest()[:32]}",
-        "path": cited[0].path if cited else _text(finding, "path") or _text(finding, "file"),
-        "line": cited[0].line if cited else None, "severity": severity, "check": _text(finding, "check"),
-        "summary": summary, "evidence": evidence, "text": text, "grounding": None, "error": error, "cited": cited,
+        "path": _text(finding, "path") or _text(finding, "file"), "line": None,
+        "severity": severity, "check": _text(finding, "check"), "summary": summary, "evidence": evidence, "text": text,
+        "grounding": None, "error": error, "cited": cited,
     }  # fmt: skip
 
 
@@ -112,33 +124,53 @@ def _unread(line: int, why: str) -> dict[str, Any]:
 
 def _citations(finding: Mapping[str, Any], said: list[str]) -> list[Citation]:
     """What a finding points to: its own fields, and `file:line` in its texts."""
-    path, line = _text(finding, "path") or _text(finding, "file"), finding.get("line")
-    own = []
-    if path and isinstance(line, int) and not isinstance(line, bool) and abs(line) < FARTHEST:
-        own = [Citation(path, line)]
-    written = [Citation(match[1], int(match[2])) for text in said for match in CITED.finditer(text)]
+    path, line = _text(finding, "path") or _text(finding, "file"), _number(finding.get("line"))
+    own = [Citation(path, line)] if path and line is not None else []
+    written = [
+        Citation(match[1], int(match[2]), _is_doubtful(match[1])) for text in said for match in CITED.finditer(text)
+    ]
     return list(dict.fromkeys([*own, *written]))
 
 
-def _look_up(found: list[dict[str, Any]], folder: Folder) -> None:
-    """Say of each finding whether all lines that it cites exist: the worst of them counts."""
-    wanted = {_plain(one.path) for row in found for one in row["cited"]}
-    lengths: dict[str, int] = {}
-    folder.takes = wanted.__contains__
-    for file in folder.files():
-        if file.data is not None:
-            lengths[file.path] = len(texts.decoded(file.data)[0].rstrip("\n").split("\n"))
-    for row in found:
-        if row["error"] is None:
-            verdicts = {_verdict(one, lengths) for one in row["cited"]}
-            row["grounding"] = next((one for one in WORST if one in verdicts), NOTHING_CITED)
+def _number(value: object) -> int | None:
+    """The number of a line, which may be written as a text or with a point; None for what is none."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < DIGITS:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= FARTHEST:
+        return None
+    return value
 
 
-def _verdict(cited: Citation, lengths: Mapping[str, int]) -> str:
-    lines = lengths.get(_plain(cited.path))
-    if lines is None:
+def _is_doubtful(path: str) -> bool:
+    """Whether what stands before a number in a text may be no file: a host, a version, a time, a word."""
+    name = PurePosixPath(_plain(path)).name.lower()
+    suffix = SUFFIX.search(name)
+    if suffix is None:
+        return BARE.fullmatch(name) is None
+    return "/" not in path and HOSTS.fullmatch(suffix[0].removeprefix(".")) is not None
+
+
+def _looked_up(row: dict[str, Any], lines: Lines | None) -> dict[str, Any]:
+    """A row with the first line that it cites and, with `lines`, whether all of them exist: the worst counts."""
+    cited: list[Citation] = row.pop("cited")
+    lengths = {} if lines is None else {one: lines.of(_plain(one.path)) for one in cited}
+    counting = [one for one in cited if lengths.get(one) is not None or not one.is_doubtful]
+    if counting:
+        row |= {"path": counting[0].path, "line": counting[0].line}
+    if lines is not None and row["error"] is None:
+        verdicts = {_verdict(one.line, lengths[one]) for one in counting}
+        row["grounding"] = next((one for one in WORST if one in verdicts), NOTHING_CITED)
+    return row
+
+
+def _verdict(line: int, length: Length | None) -> str:
+    if length is None:
         return NO_FILE
-    return VERIFIED if 1 <= cited.line <= lines else PAST_END
+    if 1 <= line <= length.lines:
+        return VERIFIED
+    return PAST_END if length.is_whole or line < 1 else TOO_LARGE
 
 
 def _plain(path: str) -> str:

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
 from engine.errors import Invalid, NotFound
 from engine.search.repository import patterns
-from engine.search.repository.patterns import Ignored
+from engine.search.repository.patterns import Ignored, Wanted
 from engine.storage import targets
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ MOST_BYTES = 64 << 20
 DEEPEST = 64  # folders in each other; each is open while those in it are read
 USUAL_BYTES = 1 << 20  # of one file, unless the caller says otherwise
 REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+UTF16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
 FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -48,12 +47,16 @@ class Folder:
 
     root: Path
     home: tuple[int, int] | None  # device and inode of the home of the lake, which may lie in the folder
-    include: GitIgnoreSpec | None
+    include: Wanted | None
     largest: int
     takes: Callable[[str], bool]
     on_file: Callable[[int], None]  # the files so far; may raise to stop
     _files: int = 0
     _bytes: int = 0
+
+    def check(self) -> None:
+        """Raise when the caller does not wait any more."""
+        self.on_file(self._files)
 
     def files(self) -> Iterator[File]:
         """The files, ordered by path. Raises Invalid when there are too many, or they are too large together."""
@@ -64,13 +67,14 @@ class Folder:
             os.close(handle)
 
     def _walk(self, handle: int, place: str, ignored: Ignored, depth: int) -> Iterator[File]:
-        self.on_file(self._files)
+        self.check()
         if depth > DEEPEST:
             raise Invalid(f"{place!r} lies more than {DEEPEST} folders deep", "name a folder further down")
         ignored = self._ignored(handle, place, ignored)
         with os.scandir(handle) as entries:
             found = sorted((_key(entry), entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
         for key, name, is_folder in found:
+            self.check()
             path = place + key
             if name.startswith(".") or ignored.leaves_out(path):
                 continue
@@ -87,7 +91,7 @@ class Folder:
             return ignored
         if isinstance(found, str):  # without it, what was to be left out would be read
             raise Invalid(f"{place}{IGNORE} {found}", "mend it, or name another folder")
-        return ignored.below(place, found.decode("utf-8-sig", "replace").replace("\r\n", "\n"))
+        return ignored.below(place, found.decode("utf-8-sig", "replace").replace("\r\n", "\n"), self.check)
 
     def _below(self, handle: int, name: str, path: str, ignored: Ignored, depth: int) -> Iterator[File]:
         try:
@@ -103,11 +107,11 @@ class Folder:
             os.close(inner)
 
     def _is_wanted(self, path: str) -> bool:
-        return self.takes(path) and (self.include is None or self.include.match_file(path))
+        return self.takes(path) and (self.include is None or self.include.takes(path))
 
     def _read(self, handle: int, name: str, path: str) -> File | None:
         self._files += 1
-        self.on_file(self._files)
+        self.check()
         found = _bounded(handle, name, self.largest)
         self._bytes += len(found) if isinstance(found, bytes) else 0
         if self._files > MOST_FILES or self._bytes > MOST_BYTES:
@@ -144,7 +148,7 @@ def _key(entry: "os.DirEntry[str]") -> str:
 
 def _is_binary(data: bytes) -> bool:
     """As git decides: a NUL byte; but for the byte order marks of UTF-16."""
-    return b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return b"\0" in data and not data.startswith(UTF16)
 
 
 def _open(name: str, flags: int, handle: int | None) -> int:

@@ -17,7 +17,8 @@ COMMENTS = ("comment", "line_comment", "block_comment")
 MARKS = re.compile(r"^[ \t]*(?:///?!?|//!|/\*\*?|\*/|\*(?!\*)|#+!?)[ \t]?|[ \t]*\*/[ \t]*$", re.MULTILINE)
 LONGEST = 4000  # characters of a comment; what is longer is cut
 ATTRIBUTES = ("attribute_item", "decorator")
-MODULE = "mod_item"
+MODULE, TRAIT = "mod_item", "trait_item"
+NAMESPACES = ("internal_module", "module")  # of TypeScript
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ GRAMMARS = {
             "function_declaration": "function", "generator_function_declaration": "function",
             "function_signature": "function", "class_declaration": "class", "abstract_class_declaration": "class",
             "interface_declaration": "interface", "type_alias_declaration": "type", "enum_declaration": "enum",
-            "variable_declarator": "constant", "method_definition": "method",
+            "variable_declarator": "constant", "method_definition": "method", **dict.fromkeys(NAMESPACES, "namespace"),
         },
         entered=frozenset(
             (
@@ -132,7 +133,7 @@ GRAMMARS = {
                 "class_body",
             )
         ),
-        holders={"class_declaration": "name", "abstract_class_declaration": "name"},
+        holders=dict.fromkeys(("class_declaration", "abstract_class_declaration", *NAMESPACES), "name"),
         is_public=_typescript_public,
     ),
     "go": Grammar(

@@ -4,15 +4,16 @@ Read from syntax trees (tree-sitter), with the grammars of the relevance filter.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from tree_sitter import Node, Parser
+from tree_sitter import Node
 
 from engine.errors import Invalid
-from engine.search.relevance.languages import grammar, language_of
+from engine.search.relevance.languages import grammar, language_of, names
+from engine.search.relevance.trees import TOO_LONG, parsed
 from engine.search.repository import grammar as rules
 from engine.search.repository import texts
 from engine.search.repository.folder import File, Folder, nothing
@@ -66,8 +67,9 @@ class _Place:
 def rows(folder: Folder, path: str) -> list[dict[str, Any]]:
     """The rows of `repo_symbols`, ordered by path and line. Raises NotFound when there are none."""
     found: list[dict[str, Any]] = []
+    taken: dict[str, int] = {}
     for file in folder.files():
-        found += defined(file)
+        found += defined(file, taken, folder.check)
         if len(found) > MOST:
             raise Invalid(f"the folder has more than {MOST} definitions", "name a folder in it, or some files: include")
     if not found:
@@ -80,20 +82,21 @@ def reads(path: str) -> bool:
     return language_of(path) is not None
 
 
-def defined(file: File) -> list[dict[str, Any]]:
-    """The rows of one file, each with an id of its own that lasts while the name does."""
-    if file.data is None:
+def defined(file: File, taken: dict[str, int], check: Callable[[], None]) -> list[dict[str, Any]]:
+    """The rows of one file, each with an id of its own that lasts while the name does.
+
+    `taken`: the ids of the files before; `check` is called on the way and may raise to stop.
+    """
+    found = symbols(file.path, texts.decoded(file.data)[0], check) if file.data is not None else file.error
+    if found is None or isinstance(found, str):
         unread = Symbol(PurePosixPath(file.path).name, FILE, 1, "", None)
-        return [_row(file.path, file.path, unread, None, file.error)]
-    found = symbols(file.path, texts.decoded(file.data)[0])
+        return [_row(texts.distinct(file.path, taken, "~", 2), file.path, unread, None, found)]
     about = next((_first(one) for one in found if one.kind == FILE), "")
-    taken: dict[str, int] = {}
     made = []
     for one in (one for one in found if one.public):
         id = file.path if one.kind == FILE else f"{file.path}#{one.name}"
-        taken[id] = taken.get(id, 0) + 1
         text = _file_text(file.path, one, found) if one.kind == FILE else _text(file.path, one, about)
-        made.append(_row(f"{id}~{taken[id]}" if taken[id] > 1 else id, file.path, one, text, None))
+        made.append(_row(texts.distinct(id, taken, "~", 2), file.path, one, text, None))
     return made
 
 
@@ -126,15 +129,21 @@ def _first(symbol: Symbol) -> str:
     return (symbol.doc or "").partition("\n")[0]
 
 
-def symbols(path: str, content: str) -> list[Symbol]:
-    """A file, if it or one of its definitions says what it is, then all definitions by line; none without a grammar."""
+def symbols(path: str, content: str, check: Callable[[], None]) -> list[Symbol] | str:
+    """A file, if it or one of its definitions says what it is, then all definitions by line; none without a grammar.
+
+    A text says why the file could not be read.
+    """
     language = language_of(path)
     if language is None:
         return []
     loaded, _ = grammar(language)
-    tree = Parser(loaded).parse(content.encode("utf-8", "replace"))
+    tree = parsed(content.encode("utf-8", "replace"), loaded, check)
+    if tree is None:
+        return TOO_LONG
     about = _about(tree.root_node, language)
-    found = sorted(_definitions(tree.root_node, GRAMMARS[language], language), key=lambda one: (one.line, one.name))
+    made = _definitions(tree.root_node, GRAMMARS[language], language, check)
+    found = sorted(made, key=lambda one: (one.line, one.name))
     if about is None and not any(one.doc for one in found):
         return found
     return [Symbol(PurePosixPath(path).name, FILE, 1, "", about), *found]
@@ -160,28 +169,41 @@ def _about(root: Node, language: str) -> str | None:
     return rules.stripped("\n".join(lines)) or None if own else None
 
 
-def _definitions(root: Node, language: Grammar, name: str) -> Iterator[Symbol]:
+def _definitions(root: Node, language: Grammar, name: str, check: Callable[[], None]) -> Iterator[Symbol]:
     waiting = [_Place(root)]
     while waiting:
+        check()
         place = waiting.pop()
         nodes = place.node.named_children
         alone = sum(node.type in language.kinds for node in nodes) == 1
         for at, node in enumerate(nodes):
-            kind = language.kinds.get(node.type)
-            called = _name(node, name) if kind else ""
-            public = bool(called) and not place.hidden and language.is_public(node, called)
-            if kind and called and (node.type != ASSIGNMENT or not place.holder):
+            kind = language.kinds.get(node.type, "")
+            called = _names(node, name) if kind and (node.type != ASSIGNMENT or not place.holder) else []
+            public = {one for one in called if _is_public(node, one, place, language)}
+            if called:
                 spots = [(nodes, at), *([place.above] if place.above and alone else [])]
-                counts = public and (place.exported or name not in EXPORTING)
-                yield _symbol(node, place, called, kind, language, spots, counts)
+                made = _symbol(node, place, kind, language, spots)
+                seen = public if place.exported or name not in EXPORTING else ()
+                yield from (replace(made, name=f"{place.holder}{one}", public=one in seen) for one in called)
             if node.is_error or node.type in language.entered:
                 waiting.append(_entered(place, nodes, at))
             elif node.type in language.holders:
-                holder = rules.text(node.child_by_field_name(language.holders[node.type])).partition("<")[0]
-                body = node.child_by_field_name("body")
-                if body is not None and len(place.holder) < LONGEST_NAME:
-                    hidden = place.hidden or (bool(kind) and not public)
-                    waiting.append(_Place(body, f"{place.holder}{holder}.", node.type, place.exported, hidden))
+                waiting += _held(place, node, language, is_hidden=bool(kind) and not public)
+
+
+def _is_public(node: Node, name: str, place: _Place, language: Grammar) -> bool:
+    return not place.hidden and (place.inside == rules.TRAIT or language.is_public(node, name))
+
+
+def _held(place: _Place, node: Node, language: Grammar, *, is_hidden: bool) -> list[_Place]:
+    """What stands in a class, trait or module. Of a namespace others see what it exports, if it is exported itself."""
+    holder = rules.text(node.child_by_field_name(language.holders[node.type])).partition("<")[0]
+    body = node.child_by_field_name("body")
+    if body is None or len(place.holder) >= LONGEST_NAME:
+        return []
+    is_namespace = node.type in rules.NAMESPACES
+    hidden = place.hidden or is_hidden or (is_namespace and not place.exported)
+    return [_Place(body, f"{place.holder}{holder}.", node.type, place.exported and not is_namespace, hidden)]
 
 
 def _entered(place: _Place, nodes: Sequence[Node], at: int) -> _Place:
@@ -190,27 +212,24 @@ def _entered(place: _Place, nodes: Sequence[Node], at: int) -> _Place:
     return _Place(node, place.holder, place.inside, place.exported or node.type == EXPORT, place.hidden, above)
 
 
-def _name(node: Node, language: str) -> str:
-    named = node.child_by_field_name("left" if node.type == ASSIGNMENT else "name")
-    if named is None or (node.type == ASSIGNMENT and named.type != "identifier"):
-        return ""
-    called = rules.text(named).strip("'\"")
+def _names(node: Node, language: str) -> list[str]:
+    called = [rules.text(one).strip("'\"") for one in names(node)]
     if language == "go" and node.type == "method_declaration":
         receiver = RECEIVER.search(rules.text(node.child_by_field_name("receiver"))[-SIGNATURE:])
-        return called if receiver is None else f"{receiver.group(1)}.{called}" if called[:1].isupper() else ""
-    return called
+        if receiver is not None:
+            return [f"{receiver.group(1)}.{one}" for one in called if one[:1].isupper()]
+    return [one for one in called if one]
 
 
-def _symbol(
-    node: Node, place: _Place, name: str, kind: str, language: Grammar, spots: Sequence[Spot], public: bool
-) -> Symbol:
+def _symbol(node: Node, place: _Place, kind: str, language: Grammar, spots: Sequence[Spot]) -> Symbol:
+    """What a node defines, whatever its names are."""
     beside = (read(*spot) for read in (rules.before, rules.after) for spot in spots)
     said = language.documented(node) or next((comment for comment in beside if comment), None)
     within = language.within.get(node.type, kind) if place.inside not in ("", rules.MODULE) else kind
     end = _head(node)
     code = _flat(_source(node, _after_docstring(node, end, language)), CODE) if within in CALLED else ""
     signature = _flat(_source(node, node.start_byte, end), SIGNATURE)
-    return Symbol(f"{place.holder}{name}", within, node.start_point.row + 1, signature, said, code, public)
+    return Symbol("", within, node.start_point.row + 1, signature, said, code)
 
 
 def _head(node: Node) -> int:

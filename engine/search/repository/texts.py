@@ -116,12 +116,14 @@ def _plain(token: Token) -> str:
 
 def _anchor(title: str, taken: dict[str, int]) -> str:
     """The anchor that GitHub gives a heading: `Names & limits` is `names--limits`, the second one `names--limits-1`."""
-    plain = NOT_IN_ANCHORS.sub("", title.lower()).replace(" ", "-") or "section"
-    number = taken.get(plain, 0)
-    taken[plain] = number + 1
-    anchor = f"{plain}-{number}" if number else plain
-    while number and anchor in taken:  # a heading that is itself called so
-        number += 1
-        anchor = f"{plain}-{number}"
-    taken.setdefault(anchor, 1)
-    return anchor
+    return distinct(NOT_IN_ANCHORS.sub("", title.lower()).replace(" ", "-") or "section", taken, "-", 1)
+
+
+def distinct(name: str, taken: dict[str, int], mark: str, first: int) -> str:
+    """A name that no other has: with a number behind it, from `first`, if it is taken. Linear time for all together."""
+    made = name
+    while made in taken:  # a numbered one, too, may be the name of another
+        made = f"{name}{mark}{taken[name]}"
+        taken[name] += 1
+    taken[made] = first
+    return made

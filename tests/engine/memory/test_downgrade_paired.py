@@ -1,6 +1,9 @@
 """The harness that decides from data: golden p, and what may not count."""
 
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +64,37 @@ def test_each_condition_is_held_against_the_baseline() -> None:
 def test_what_cannot_be_compared(baseline: str, cases: list[str], repetitions: int) -> None:
     with pytest.raises(Invalid):
         compare({"a": lambda case, at: 1.0, "b": lambda case, at: 1.0}, baseline, cases, repetitions)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), None])
+def test_what_is_no_score_is_refused_and_no_tie(score: float) -> None:
+    with pytest.raises(Invalid, match=f"b gave {score} for the case 'x'"):
+        compare({"a": lambda case, at: 1.0, "b": lambda case, at: score}, "a", ["x"])
+
+
+BENCH = Path(__file__).parents[3] / "bench"
+
+
+def test_no_script_hides_a_module_of_python() -> None:
+    scripts = sorted(BENCH.glob("*.py"))
+    assert scripts
+    assert not {script.stem for script in scripts} & sys.stdlib_module_names
+    assert [script.name for script in scripts if "python bench/" in script.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--pair", "nowhere:a", "nowhere:b", "--case", "x"], "[INVALID] the module 'nowhere' cannot be imported"),
+        (["--pair", "math:a", "math:b", "--case", "x"], "[INVALID] 'math' has no callable 'a'"),
+        (["--pair", "math", "math:b", "--case", "x"], "[INVALID] 'math' names no callable"),
+        (["--pair", "math:sin", "math:sin", "--case", "x"], "[INVALID] 'math:sin' is baseline and challenger at once"),
+        (["--pair", "math:sin", "math:cos"], "[INVALID] there is no case; name one with --case"),
+        (["--help"], "python -m bench.downgrade --pair"),
+    ],
+)
+def test_the_harness_says_what_is_wrong(arguments: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "bench.downgrade", *arguments]
+    ran = subprocess.run(command, cwd=BENCH.parent, capture_output=True, text=True, timeout=120, check=False)
+    assert said in " ".join((ran.stdout + ran.stderr).split())
+    assert "Traceback" not in ran.stderr

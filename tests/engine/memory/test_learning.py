@@ -11,10 +11,10 @@ import pytest
 
 from bench.claims import other_claims
 from bench.collection import Collection
-from bench.collections import collections
 from bench.cranfield import of_sentences, reworded
 from bench.discoveries import lifts
 from bench.discoveries import line as line_of
+from bench.labelled import collections
 from bench.learning import CRANFIELD, RUNS, Measured, line, measure, prepared
 from bench.staffing import other_staffing, staffing
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Busy, Invalid, TimedOut
+from engine.errors import Busy, Invalid, NotFound, TimedOut
 from engine.lake import Lake
 from engine.memory.modes import task as tasks
 from engine.memory.modes.prompt import Excerpt, compose
@@ -246,3 +246,52 @@ def test_parts_that_are_empty_are_left_out() -> None:
     assert "# Excerpts\n[c/1]\nx" in compose("Do it.", tasks.parse('"why?"'), [], [Excerpt("c", "1", " x ")])
     fenced = compose("Do it.", tasks.parse(json.dumps({"content": "a ``` b"})), [], [])
     assert fenced == "Do it.\n\n# File (no name)\n````\na ``` b\n````"
+
+
+@pytest.mark.timeout(60)  # where the fence grows by one and looks again it takes ten minutes
+def test_a_fence_is_longer_than_any_in_the_file() -> None:
+    many = compose("Do it.", tasks.parse(json.dumps({"content": "`" * 1_000_000})), [], [])
+    assert many.endswith("\n" + "`" * 1_000_001)
+    few = compose("Do it.", tasks.parse(json.dumps({"content": "a ` b `````` c"})), [], [])
+    assert few.splitlines()[-3:] == ["`" * 7, "a ` b `````` c", "`" * 7]
+
+
+def test_half_a_surrogate_pair_of_a_model_is_replaced(lake: Lake, fake: Fake) -> None:
+    fake.says = lambda prompt: "a \ud800 b \U0001f600"
+    session = lake.session()
+    assert run(session)["answer"] == "a \ufffd b \U0001f600"
+    assert last_run(session)["outcome"] == "ok"
+    assert session.run("select answer from lake.answers").rows() == [{"answer": "a \ufffd b \U0001f600"}]
+
+
+@pytest.mark.parametrize("text", ['{"prompt": "\\ud800"}', json.dumps('{"prompt": "\\ud800"}')])
+def test_half_a_surrogate_pair_of_the_caller_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="half of a surrogate pair"):
+        tasks.parse(text)
+
+
+def test_a_run_whose_mode_is_missing_says_which(lake: Lake) -> None:
+    with lake.control() as cursor:
+        cursor.execute("delete from control.mode where mode = 'codereview_isolation'")
+    session = lake.session()
+    with pytest.raises(NotFound, match="mode 'codereview_isolation' does not exist"):
+        run(session)
+    told = last_run(session)
+    assert (told["mode"], told["downgraded_from"]) == ("codereview_isolation", "codereview_lakehouse")
+
+
+@pytest.mark.parametrize(
+    ("focus", "filtered"),
+    [({"path": "a/b.rs"}, True), ({"defined_symbols": ["A"]}, True), ({"imported_symbols": ["A"]}, False)],
+)
+def test_what_switches_the_filter_on(focus: dict[str, Any], filtered: bool) -> None:
+    assert tasks.parse(json.dumps(focus | {"content": "what is it?"})).is_code == filtered
+
+
+@pytest.mark.parametrize("count", [True, 10**30, "many", [1]])
+def test_a_count_that_is_none_breaks_no_view(lake: Lake, count: object) -> None:
+    body = {"tokens": count, "texts": count, "tries": count, "milliseconds": "soon", "outcome": "ok"}
+    lake.journal.record("call", "m", body, durable=True)
+    sql = "select tokens, texts, tries, milliseconds, outcome from lake.calls where model = 'm'"
+    (row,) = lake.session().run(sql).rows()
+    assert row == {"tokens": None, "texts": None, "tries": None, "milliseconds": None, "outcome": "ok"}

@@ -94,6 +94,22 @@ def test_three_replays_below_eighty_percent_retire_for_good(session: Session) ->
     assert outcomes[3]["replay_count"] == 3
 
 
+def test_a_list_of_outcomes_is_counted_in_its_order(session: Session) -> None:
+    told = "('a', true, 1), ('a', true, 2), ('b', true, 1), ('b', false, 2), ('b', true, 3), ('b', true, 4)"
+    session.run(f"create table told as from (values {told}) as t(uid, ok, ts)")
+    for uid in ("a", "b"):
+        record(session, trace(uid=uid))
+    lists = "(select uid, list(ok order by ts) as oks from told group by uid)"
+    wanted = "r.uid, status, replay_count, replays_succeeded"
+    counted = run(session, f"select {wanted} from {lists}, pathway_replay(uid, oks) as r order by 1")
+    assert [tuple(row.values()) for row in counted] == [("a", "counted", 2, 2), ("b", "retired", 3, 2)]
+    steps = run(session, "select body ->> 'succeeded' as ok from lake.journal where body ->> 'action' = 'replayed'")
+    assert len(steps) == 5, "what comes after a retirement is ignored"
+    assert run(session, "select status from pathway_replay('b', [true, true])") == [{"status": "ignored"}]
+    (row,) = run(session, "select status, replay_count from pathway_replay('a', ?)", [True, True])
+    assert row == {"status": "counted", "replay_count": 4}
+
+
 def test_an_outright_rejection_retires_at_once(session: Session) -> None:
     uid = record(session, trace())["uid"]
     sql = "select status from pathway_replay(?, false, verdict := ?, confidence := ?)"
@@ -200,6 +216,14 @@ def test_an_opaque_content_is_kept_and_never_looked_up(session: Session) -> None
         ('{"a": ', "[INVALID] the trace is not JSON: Expecting value (line 1, column 7)"),
         ('{"a": NaN}', "[INVALID] the trace is not JSON: NaN is no number of JSON"),
         ('{"a": 1e999}', "[INVALID] the trace is not JSON"),
+        (
+            '{"a": 1' + "0" * 5000 + "}",
+            "[INVALID] the trace is not JSON: a number has more than 4300 digits; correct it",
+        ),
+        (
+            '{"pathway_vec": [1' + "0" * 400 + ", 0" * 31 + "]}",
+            "[INVALID] the trace is wrong: pathway_vec: is not that",
+        ),
         ('{"a": "\\ud800"}', "[INVALID] the trace holds half of a surrogate pair"),
         ('{"a": ' * 300 + "1" + "}" * 300, "[INVALID] the trace is not JSON: it nests more than 200 deep"),
         ("[" * 100_000 + "]" * 100_000, "[INVALID] the trace is not JSON: it nests more than 200 deep"),
@@ -259,7 +283,11 @@ def test_a_long_trace_is_kept_and_a_longer_one_refused(session: Session) -> None
         ("from pathway_replay('none', true, verdict := 'rejct')", "did you mean 'reject'"),
         ("from pathway_replay('none', true, confidence := 1.5)", "not within 0 and 1"),
         ("from pathway_replay('none', true, confidence := 'nan'::double)", "not within 0 and 1"),
+        ("from pathway_replay('none', [])", "succeeded is missing"),
+        ("from pathway_replay('none', [true, null])", "succeeded is missing"),
+        ("from pathway_replay('none', [true, false], verdict := 'reject')", "a verdict is of one replay"),
         ("from pathway_retire('none', '')", "retiring needs a reason"),
+        ("from pathway_retire('none', repeat('x', 10001))", "the reason is longer than 10000 characters; shorten it"),
         ("from pathway_retire('none', 'why')", "there is no pathway 'none'"),
         ("from pathway_history('none')", "there is no pathway 'none'"),
         ("from pathway_history(null)", "there is no pathway ''"),

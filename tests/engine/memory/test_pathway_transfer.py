@@ -115,6 +115,87 @@ def test_what_is_corrupt_in_a_state_is_reported_and_stops_nothing(session: Sessi
     assert reports[1]["uid"] != reports[7]["uid"], "equal traces without a uid are two"
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("created_at", "9999-12-31T23:59:59Z", "is not within 1677-09-21 and 2262-04-11"),
+        ("created_at", "2263-01-01", "is not within 1677-09-21 and 2262-04-11"),
+        ("created_at", "0001-01-02T00:00:00Z", "is not within 1677-09-21 and 2262-04-11"),
+        ("created_at", 5e10, "is not within 1677-09-21 and 2262-04-11"),
+        ("created_at", 99_999_999_999, "is not within 1677-09-21 and 2262-04-11"),
+        ("superseded_at", "9999-12-31", "is not within 1677-09-21 and 2262-04-11"),
+        ("updated_at_ns", 2**63, "Input should be less than or equal to 9223372036854775807"),
+        ("replay_count", 2**62, "Input should be less than or equal to 9007199254740992"),
+        ("replays_succeeded", 2**62, "Input should be less than or equal to 9007199254740992"),
+        ("replays_failed", 2**62, "Input should be less than or equal to 9007199254740992"),
+        ("replays_failed", 100, "with replays_succeeded it is more than replay_count"),
+        ("version", 2**31 - 1, "Input should be less than or equal to 1000000000"),
+        ("trace_uid", " ", "is no text of 1 to 200 characters"),
+        ("pathway_vec", [10**400] * 32, None),
+    ],
+)
+def test_what_cannot_be_counted_stops_nothing(
+    session: Session, inbox: Path, field: str, value: object, said: str | None
+) -> None:
+    traces = [{"trace_uid": "first"}, {**OLD, field: value}, {"trace_uid": "last"}]
+    reports = run(session, "from import_pathways(?)", put(inbox / "state.json", {"pathways": traces}))
+    status = "corrupt" if said else "added"
+    assert [(row["status"], row["line"]) for row in reports] == [("added", 1), (status, 2), ("added", 3)]
+    assert reports[1]["detail"] == (f"the trace is wrong: {field}: {said}" if said else None)
+    assert len(run(session, "select success_rate from lake.pathways")) == (2 if said else 3)
+
+
+def test_a_time_of_go_that_is_not_set_is_none(session: Session, inbox: Path) -> None:
+    zero = "0001-01-01T00:00:00Z"
+    trace = {"trace_uid": "a", "created_at": zero, "superseded_at": zero, "superseded_by_trace_uid": ""}
+    (report,) = run(session, "from import_pathways(?)", put(inbox / "state.json", [trace]))
+    assert report["status"] == "added"
+    (row,) = run(
+        session, "select status, superseded_by, created_at > now() - interval 1 hour as new from lake.pathways"
+    )
+    assert row == {"status": "live", "superseded_by": None, "new": True}
+
+
+def test_counts_that_are_there_already_break_no_view(session: Session, lake: Lake) -> None:
+    run(session, "from pathway_record({'uid': 'a'})")
+    with lake.control() as cursor:
+        cursor.execute(f"update control.pathway set replays_succeeded = {2**62}, replays_failed = {2**62}")
+    assert run(session, "select success_rate from lake.pathways") == [{"success_rate": 0.5}]
+
+
+def test_what_is_superseded_by_nobody_names_nobody(session: Session, inbox: Path) -> None:
+    trace = {"trace_uid": "a", "superseded_at": "2026-04-24", "final_verdict": "v"}
+    run(session, "from import_pathways(?)", put(inbox / "state.json", [trace]))
+    assert refused(session, "from pathway_revise('a', '{}')").endswith("and cannot be revised; record a new one")
+    (row,) = run(session, "from pathway_record(?)", json.dumps({"uid": "a"}))
+    assert (row["status"], row["reason"]) == ("noop", "superseded")
+
+
+def test_a_trace_that_nests_deep_does_not_stop_the_others(session: Session, inbox: Path) -> None:
+    deep = '{"trace_uid": "deep", "s": "a \\" [[", "x": ' + "[" * 5000 + "]" * 5000 + "}"
+    long = '{"trace_uid": "long", "n": [-' + "9" * 5000 + "]}"
+    for name, middle, said in (
+        ("deep.json", deep, "the trace is not JSON: it nests more than 200 deep"),
+        ("long.json", long, "the trace is not JSON: a number is too large, or none"),
+    ):
+        text = (
+            f'{{"pathways": {{"id": [{{"trace_uid": "{name}1"}}, {middle}, {{"trace_uid": "{name}2", "y": [[1]]}}]}}}}'
+        )
+        reports = run(session, "from import_pathways(?)", put(inbox / name, text))
+        assert [row["uid"] for row in reports] == [f"{name}1", None, f"{name}2"]
+        assert reports[1]["detail"] == said
+
+
+def test_a_state_that_was_cut_off_is_told_once(session: Session, inbox: Path) -> None:
+    text = json.dumps({"pathways": [OLD, FULL]}, indent=2)
+    (report,) = run(session, "from import_pathways(?)", put(inbox / "state.json", text[:200]))
+    assert (report["status"], report["line"]) == ("corrupt", text[:200].count("\n") + 1)
+    assert str(report["detail"]).startswith("the file is not JSON: ")
+    log = ["{ half a line", event("add", trace=log_trace("a", {})), "{", ""]
+    reports = run(session, "from import_pathways(?)", put(inbox / "events.jsonl", "\n".join(log)))
+    assert [row["status"] for row in reports] == ["corrupt", "added", "corrupt"]
+
+
 def event(op: str, **fields: object) -> str:
     return json.dumps({"op": op, **fields})
 
@@ -204,15 +285,20 @@ def test_what_goes_out_comes_back_the_same(session: Session, inbox: Path, tmp_pa
     log = [
         event("add", trace=log_trace("plain", "a text", other=[1])),
         event("add", trace=log_trace("clash", {"version": 7, "uid": "inner", "retired": "maybe"})),
+        event("add", trace=log_trace("plain child", {}, predecessor_uid="plain")),
+        event("add", trace=log_trace("early", {}, created_at_ns=-(10**18) - 1, superseded_at="2200-01-01")),
     ]
     run(session, "from import_pathways(?)", put(inbox / "more.jsonl", "\n".join(log)))
+    own = {"trace_uid": "own", "note": 1, "created_at": "1969-12-31T23:59:59Z", "pathway_id": "own"}
+    run(session, "from import_pathways(?)", put(inbox / "own.json", [own]))
     (told,) = run(session, "from export_pathways(?)", str(inbox / name))
-    assert (told["status"], told["pathways"], told["bytes"]) == ("written", 6, (inbox / name).stat().st_size)
+    assert (told["status"], told["pathways"], told["bytes"]) == ("written", 9, (inbox / name).stat().st_size)
     other = open_lake(tmp_path / "other", settings=FAST, allowed=[inbox])
     try:
         reports = run(other.session(), "from import_pathways(?)", str(inbox / name))
         assert {row["status"] for row in reports} == {"added"}
         assert run(other.session(), ALL) == run(session, ALL)
+        assert run(session, "select status from lake.pathways where uid = 'plain'") == [{"status": "live"}]
         run(other.session(), "from export_pathways(?)", str(inbox / f"again_{name}"))
         assert (inbox / f"again_{name}").read_bytes() == (inbox / name).read_bytes()
         assert [row["uid"] for row in run(other.session(), "from pathway_history('one')")] == ["one", "two", "three"]

@@ -1,16 +1,22 @@
 """The relevance filter: each signal alone, the golden case of the original, symbols of four languages."""
 
 import json
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from engine.config import load
-from engine.errors import Invalid
+from engine.errors import Invalid, TimedOut
 from engine.search.relevance import filter as relevance_filter
-from engine.search.relevance.score import THRESHOLD, Chunk, Focus, score, split
+from engine.search.relevance import trees
+from engine.search.relevance.score import THRESHOLD, Chunk, Focus, Scored, score, split
 from engine.search.relevance.symbols import symbols
 from engine.search.relevance.words import jaccard, words
+from lakehouse import open_lake
+from tests.conftest import FAST
 
 DB = Focus(
     "crates/queryd/src/db.go",
@@ -143,6 +149,40 @@ var ( shared = 2 )
         (None, "use catalogd::Registry; use a::{Bee, c::Dee as Eff};", set(), {"Registry", "Bee", "Dee", "Eff"}),
         ("x.vue", "import Ace, { Bar as Baz } from 'q'; export function foo() {}", {"foo"}, {"Ace", "Bar", "Baz"}),
         (None, "pub async fn run_it() {} pub(crate) struct Pool;", {"run_it", "Pool"}, set()),
+        (
+            "names.ts",
+            "export const { alpha, bee: beta, gamma = 1, ...rest } = make(), [first, [second]] = pair;",
+            {"alpha", "beta", "gamma", "rest", "first", "second"},
+            set(),
+        ),
+        (
+            "space.ts",
+            "export namespace Outer { export function inner() {} function hidden() {} }\n"
+            "namespace Hidden { export function lost() {} }",
+            {"Outer", "inner"},
+            set(),
+        ),
+        ("old.ts", 'import disk = require("fs");', set(), {"disk"}),
+        (
+            "names.go",
+            'package a\nimport `lake/store`\nimport "gopkg.in/yaml.v3"\n'
+            "const Alpha, Beta = 1, 2\nvar Gamma, Delta int\n",
+            {"Alpha", "Beta", "Gamma", "Delta"},
+            {"store", "yaml"},
+        ),
+        (
+            "trait.rs",
+            "pub trait Reader { fn read_all(&self) {} fn read_one(&self); }\nimpl Reader for X { fn hidden(&self) {} }",
+            {"Reader", "read_all", "read_one"},
+            set(),
+        ),
+        (
+            "names.py",
+            "ALPHA, BETA = 1, 2\n(RED, *BLUE), self.attr, table[KEY] = made\nCOPY = FOREIGN\n",
+            {"ALPHA", "BETA", "RED", "BLUE", "COPY"},
+            set(),
+        ),
+        (None, "import type { Shape } from 'a'; import type from 'b'; import from 'c'", set(), {"Shape"}),
         ("broken.rs", "pub fn whole() {} pub struct {{{", {"whole"}, set()),
         ("empty.py", "", set(), set()),
     ],
@@ -158,6 +198,105 @@ def test_symbols(path: str | None, content: str, defined: set[str], imported: se
 @pytest.mark.timeout(20)  # quadratic, this would take minutes
 def test_noise_takes_linear_time(path: str | None, noise: str) -> None:
     symbols(path, noise * (50_000 // len(noise)))
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "import" + " " * 100_000,
+        "import a" + "\n" * 100_000,
+        "import {" + " ," * 50_000,
+        "import a" + "\t " * 50_000,
+        "import " + "from " * 20_000,
+        "import " + "type " * 20_000,
+        "use a" + " " * 100_000,
+        "pub" + " " * 100_000,
+    ],
+)
+@pytest.mark.timeout(5)  # cubic, this would take days
+def test_white_space_takes_linear_time(noise: str) -> None:
+    assert symbols(None, noise).defined == frozenset()
+
+
+def test_a_name_longer_than_that_of_any_file_is_not_looked_for() -> None:
+    focus = Focus("(" * 50_000)
+    begin = time.monotonic()
+    assert score(focus, Chunk("(" * 49_999 + " " + "(" * 49_999)).filename_match == 0
+    assert time.monotonic() - begin < 1
+
+
+QUOTES = json.dumps({"path": "a.rs", "content": '"' * 300_000})  # takes quadratic time
+
+
+def test_a_focus_that_takes_too_long_has_no_symbols_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trees, "SECONDS", 0.1)
+    begin = time.monotonic()
+    (row,) = relevance_filter.relevance(QUOTES, '["x"]', 0.3, filtering=True)
+    assert time.monotonic() - begin < 1.5
+    assert "to parse" in json.loads(str(row["signals"]))["symbols"]
+
+
+def test_others_run_while_a_focus_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trees, "SECONDS", 0.5)
+    turns, over = [time.monotonic()], threading.Event()
+
+    def take_turns() -> None:
+        while not over.wait(0.01):
+            turns.append(time.monotonic())
+
+    other = threading.Thread(target=take_turns)
+    other.start()
+    relevance_filter.relevance(QUOTES, '["x"]', 0.3, filtering=True)
+    over.set()
+    other.join()
+    assert len(turns) > 10
+
+
+def test_parsing_stops_when_it_is_cancelled() -> None:
+    calls = 0
+
+    def stop() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 20:
+            raise TimedOut("cancelled")
+
+    with pytest.raises(TimedOut):
+        relevance_filter.relevance(QUOTES, "[]", 0.3, filtering=True, check=stop)
+
+
+def test_scoring_stops_at_the_time_limit(tmp_path: Path) -> None:
+    with closing(open_lake(tmp_path / "home", settings=FAST | {"engine.statement_seconds": 0.5})) as lake:
+        session = lake.session()
+        begin = time.monotonic()
+        with pytest.raises(TimedOut):
+            session.run("from relevance({'path': 'a.rs', 'content': repeat('\"', 600000)}, ['x'])").rows()
+    assert time.monotonic() - begin < 1.5, "less than the parser may take"
+
+
+def test_scoring_stops_between_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    scored: list[Chunk] = []
+
+    def count(focus: Focus, chunk: Chunk) -> Scored:
+        scored.append(chunk)
+        return score(focus, chunk)
+
+    def stop() -> None:
+        if len(scored) == 3:
+            raise TimedOut("cancelled")
+
+    monkeypatch.setattr(relevance_filter, "score", count)
+    with pytest.raises(TimedOut):
+        relevance_filter.relevance('"x"', '["a", "b", "c", "d"]', 0.3, filtering=True, check=stop)
+    assert len(scored) == 3
+
+
+def test_a_call_without_chunks_can_be_cancelled() -> None:
+    def stop() -> None:
+        raise TimedOut("cancelled")
+
+    with pytest.raises(TimedOut):
+        relevance_filter.relevance('"x"', "[]", 0.3, filtering=True, check=stop)
 
 
 def test_a_real_file_and_its_import() -> None:
