@@ -6,7 +6,6 @@ from engine.errors import Invalid
 from engine.memory import downgrade as gate
 from engine.memory.modes.registry import Mode, TaskClass
 from engine.memory.modes.run import Run
-from engine.memory.pathways import encoded
 from engine.search.relevance import filter as relevance_filter
 from udfs.kernel import Call, kernel
 
@@ -28,16 +27,7 @@ def relevance(call: Call, focus: str | None, chunks: str | None, threshold: floa
     least = settings.threshold if threshold is None else threshold
     if least != least:
         raise Invalid("the threshold is not a number", "the usual one is 0.3")
-    _check_bounds(focus, "the focus")
-    _check_bounds(chunks, "the list of chunks")
     return relevance_filter.relevance(focus, chunks, least, filtering=settings.filter, check=call.check)
-
-
-def _check_bounds(text: str, what: str) -> None:
-    """Raise Invalid for JSON that nests too deep or is no Unicode, in a text within it, too."""
-    value = encoded.value(text, what)
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        encoded.checked(encoded.within(value), what)
 
 
 @kernel(

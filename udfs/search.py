@@ -304,7 +304,7 @@ def hybrid_search(call: Call, rows: list[Row]) -> Hits:
 
 @batch_kernel(
     "_matrix_search",
-    "VARCHAR, VARCHAR[], BIGINT, BIGINT, VARCHAR, VARCHAR, DOUBLE, VARCHAR, VARCHAR, VARCHAR[], VARCHAR",
+    "VARCHAR, VARCHAR[], BIGINT, BIGINT, VARCHAR, VARCHAR, DOUBLE, VARCHAR, VARCHAR, VARCHAR[], VARCHAR, VARCHAR",
     HITS,
     "reads",
 )
@@ -312,11 +312,11 @@ def matrix_search(call: Call, rows: list[Row]) -> Hits:
     """Search many corpora, with memory."""
 
     def request(row: Row) -> Request | None:
-        query, corpora, k, per_corpus_k, predicate, weights, min_relevance, playbook, role, exclude, collapse = row
+        query, corpora, k, per_corpus_k, predicate, weights, least, playbook, role, exclude, collapse, focus = row
         return None if query == NULL else Request(
             "hybrid", _names(corpora), _number(k, 8), per_corpus_k, predicate, weights=_weights(weights),
-            min_relevance=min_relevance, playbook="off" if playbook is None else playbook, role=role,
-            exclude=_names(exclude) or (), collapse=collapse,
+            min_relevance=least, playbook="off" if playbook is None else playbook, role=role,
+            exclude=_names(exclude) or (), focus=focus, collapse=collapse,
         )  # fmt: skip
 
     return _searched(call, rows, [request(row) for row in rows])

@@ -13,6 +13,7 @@ from engine.search.entries import Entries
 from engine.search.fusion import Key, Ranked, Top
 from engine.search.metadata import Metadata
 from engine.search.numbering import Numbering
+from engine.search.relevance.stage import Stage
 from engine.search.request import Request
 from engine.search.retrieval import Scope
 
@@ -85,12 +86,15 @@ def answers(
     metadata: Metadata,
     moved: Mapping[int, Moved],
     collapse: Collapse | None = None,
+    focused: Stage | None = None,
 ) -> Columns:
     """The answers to so many questions. `moved`: the rankings, by question, that memory has changed."""
     numbering = scope.numbering
     if request.min_relevance is not None:
         distance = np.where(np.isnan(entries.distance), 1.0, entries.distance)
         entries = entries.at(1 - distance >= request.min_relevance)
+    if focused is not None:
+        entries = focused.kept(entries)
     top = best(numbering, entries, request.k, request.per_corpus_k, collapse)
     chosen = entries.at(top.rows)
     keys = numbering.keys(chosen.document)
@@ -107,7 +111,7 @@ def answers(
             metadata.of(chosen.document),
             [one if one == one else None for one in distances],  # NaN is not known
             numbering.generations(chosen.document),
-            list(_explained(scope, chosen, keys, _folded(numbering, entries, top), moved)),
+            list(_explained(scope, chosen, keys, _told(numbering, entries, top, focused), moved)),
         ),
     )
 
@@ -129,16 +133,24 @@ def _folded(numbering: Numbering, entries: Entries, top: Top) -> Iterator[str]:
         yield ", ".join(told)
 
 
+def _told(numbering: Numbering, entries: Entries, top: Top, focused: Stage | None) -> Iterator[str]:
+    """What the last stages say of each row: the relevance filter, and what stands behind others."""
+    folded = _folded(numbering, entries, top)
+    if focused is None:
+        return folded
+    made = focused.explained(entries.document[top.rows], entries.chunk[top.rows])
+    parts = zip((f'"relevance": {_json(one)}' for one in made), folded, strict=True)
+    return (", ".join(filter(None, both)) for both in parts)
+
+
 def _explained(
-    scope: Scope, chosen: Entries, keys: list[Key], folded: Iterator[str], moved: Mapping[int, Moved]
+    scope: Scope, chosen: Entries, keys: list[Key], last: Iterator[str], moved: Mapping[int, Moved]
 ) -> Iterator[str]:
     """What each stage gave to each row, as JSON."""
     skipped = f'"skipped": {_json(scope.skipped)}' if scope.skipped else ""
     names = ("question", "dense_rank", "cosine", "text_rank", "bm25", "near", "words")
     facts = zip(*(getattr(chosen, name).tolist() for name in names), strict=True)
-    for key, told, (question, dense_rank, cosine, text_rank, bm25, near, words) in zip(
-        keys, folded, facts, strict=True
-    ):
+    for key, told, (question, dense_rank, cosine, text_rank, bm25, near, words) in zip(keys, last, facts, strict=True):
         parts = []
         if dense_rank:
             parts.append(f'"dense": {{"rank": {dense_rank}, "cosine": {round(cosine, DECIMALS)!r}}}')

@@ -23,6 +23,7 @@ from engine.search.lists import NOTHING
 from engine.search.metadata import Metadata
 from engine.search.ranking import Ranking, rank_all
 from engine.search.recollection import believe, remember
+from engine.search.relevance.stage import Stage
 from engine.search.request import Question, Request
 from engine.search.retrieval import How, Scope, Shown
 from engine.search.vectors.protocol import Rows
@@ -59,12 +60,13 @@ class _Search:
     def __init__(
         self, lake: "Lake", questions: Sequence[Question], request: Request, reach: Profile, cancelled: Cancelled
     ) -> None:
+        self._cancelled = cancelled
         request.check(lake.config.search.max_k)
         self.scope = scope_of(lake, request, reach)
         self._metadata = Metadata(lake, self.scope)
+        self._focused = None if request.focus is None else Stage(lake, request.focus, self._metadata, self._check)
         self._collapse = None if request.collapse is None else Collapse(self._metadata, request.collapse)
         self._lake, self._questions, self._request, self._reach = lake, questions, request, reach
-        self._cancelled = cancelled
         _check_model(self.scope)
         self._vectors = embed(lake, self.scope, questions, cancelled) if request.method != "text" else None
         self._sitting = lake.judge.sitting(cancelled)
@@ -86,7 +88,9 @@ class _Search:
             entries = joined([others, *(one.settled() for one in moved.values())])
         questions = len(self._questions[start : start + TOGETHER])
         self._check()
-        return columns.answers(self.scope, entries, questions, self._request, self._metadata, moved, self._collapse)
+        return columns.answers(
+            self.scope, entries, questions, self._request, self._metadata, moved, self._collapse, self._focused
+        )
 
     def entries(self, start: int) -> Entries:
         """What those questions found, without memory."""

@@ -35,6 +35,7 @@ class Request:
     exact: bool = False  # compare everything, whatever index there is
     ef: int | None = None  # how wide an index searches; None: as it was promoted
     generation: str | None = None  # of one corpus, instead of the live one
+    focus: str | None = None  # JSON: a file; what is foreign to it is left out
     collapse: str | None = None  # a column of the metadata: one row for each value
 
     def check(self, max_k: int) -> None:

@@ -280,14 +280,14 @@ A `where` after it sees only the rows that were found: `corpora` and `filter` ac
 
 create or replace macro fn.matrix_search(
     query, corpora := null, k := 8, per_corpus_k := 6, filter := null, weights := null, min_relevance := null,
-    playbook := 'robust', role := null, exclude := null, collapse := null
+    playbook := 'robust', role := null, exclude := null, collapse := null, focus := null
 ) as table
 select unnest(hit)
 from (
     select unnest(_matrix_search(
         [query]::json::varchar, corpora::varchar[], k::bigint, per_corpus_k::bigint, filter::varchar,
         to_json(weights)::varchar, min_relevance::double, playbook::varchar, role::varchar, exclude::varchar[],
-        collapse::varchar, getvariable('lakehouse_call')
+        collapse::varchar, to_json(focus)::varchar, getvariable('lakehouse_call')
     )) as hit
 );
 
@@ -298,12 +298,13 @@ At most `per_corpus_k` rows of one corpus (NULL = no limit) and `k` in all. `wei
 `min_relevance` is the least cosine of a row. `playbook`: ''robust'' = recorded outcomes move what was
 found, as far as they bear each other out; ''classic'' = the three nearest, believed, which may bring in what was not
 found; ''off'' = as if there were none. `role` limits them to that role. `exclude` is a list of ids to leave out.
-`collapse` is a metadata column of which each value is in one row only.
+`focus` is a file, {''path'': …, ''content'': …}: what is about code that it imports, or about none of its own, is left out
+before the top k, as by `relevance`. `collapse` is a metadata column of which each value is in one row only.
 A `where` after it sees only the rows that were found: `corpora` and `filter` act before the top k.
 @area search
 @effect reads
 @required 1
-@signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''robust'', role := NULL, exclude := NULL, collapse := NULL)
+@signature matrix_search(query, corpora := NULL, k := 8, per_corpus_k := 6, filter := NULL, weights := NULL, min_relevance := NULL, playbook := ''robust'', role := NULL, exclude := NULL, collapse := NULL, focus := NULL)
 @answers _rank, _score, _corpus, id, content, metadata, _distance, _generation, _explain
 @example select * from matrix_search(''forklift operator with OSHA-10 in IL'', filter := $$state = ''IL''$$, corpora := [''resumes''])';
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engine import encoded
 from engine.errors import Invalid, nearest
-from engine.memory.pathways import encoded
 from engine.search.relevance import filter as relevance
 from engine.search.relevance.score import Focus
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from engine.access.profiles import Profile
+from engine.encoded import encode
 from engine.memory.pathways import fingerprint
-from engine.memory.pathways.encoded import encode
 from engine.memory.pathways.fingerprint import Vector
 from engine.memory.pathways.trace import read
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from engine import encoded
+from engine.encoded import decode, encode, too_long
 from engine.errors import Conflict, Invalid, LakehouseError
-from engine.memory.pathways import encoded
-from engine.memory.pathways.encoded import decode, encode, too_long
 from engine.memory.pathways.entry import Entry, with_content
 from engine.memory.pathways.kept import restore
 from engine.memory.pathways.store import writing

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from engine.encoded import encode
 from engine.errors import Invalid
-from engine.memory.pathways.encoded import encode
 from engine.memory.pathways.entry import MOST_REPLAYS, Entry, new
 from engine.memory.pathways.recorded import NO_UID, is_uid, is_vector_of
 from engine.memory.pathways.trace import Part, described, read

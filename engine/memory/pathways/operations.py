@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from engine.encoded import encode
 from engine.errors import Conflict, Invalid, nearest
 from engine.memory.pathways import gate
-from engine.memory.pathways.encoded import encode
 from engine.memory.pathways.entry import MOST_REPLAYS, Entry, new, with_content
 from engine.memory.pathways.recorded import Recorded, parse, parse_all
 from engine.memory.pathways.store import Unit, writing

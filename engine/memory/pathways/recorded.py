@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from engine.encoded import decode, encode, too_long
 from engine.errors import Invalid
 from engine.memory.pathways import fingerprint
-from engine.memory.pathways.encoded import decode, encode, too_long
 from engine.memory.pathways.trace import read
 
 UIDS = ("uid", "trace_uid")

@@ -6,9 +6,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from engine.encoded import encode
 from engine.errors import Invalid
 from engine.memory.pathways import fingerprint
-from engine.memory.pathways.encoded import encode
 from engine.search.relevance.words import segments
 
 FlagName = Literal[

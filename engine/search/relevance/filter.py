@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from engine import encoded
 from engine.errors import Invalid, nearest
 from engine.search.relevance.score import Chunk, Focus, Scored, score
 from engine.search.relevance.trees import TOO_LONG
@@ -26,14 +27,12 @@ def relevance(
     raise to stop. Raises Invalid for what is neither.
     """
     check()
-    looked_at = parse_focus(_value(focus), check)
-    found = _value(chunks)
+    looked_at = parse_focus(value_of(focus, "the focus"), check)
+    found = value_of(chunks, "the list of chunks")
     if not isinstance(found, list):
         raise Invalid("chunks is not a list", "give texts, or {'source': …, 'content': …}")
     rows = []
-    told = {} if filtering else {"filter": "off"}
-    if not looked_at.symbols.read:
-        told["symbols"] = f"none: the focus {TOO_LONG}"
+    told = told_of(looked_at, filtering=filtering)
     for at, one in enumerate(found):
         check()
         scored = score(looked_at, parse_chunk(one, at))
@@ -42,6 +41,12 @@ def relevance(
         row = {"chunk": json.dumps(one, ensure_ascii=False), "score": scored.score, "kept": kept}
         rows.append({**row, "signals": json.dumps(signals, ensure_ascii=False)})
     return rows
+
+
+def told_of(focus: Focus, *, filtering: bool) -> dict[str, object]:
+    """What is told of each chunk beside its score: that nothing is left out, that the focus could not be parsed."""
+    told: dict[str, object] = {} if filtering else {"filter": "off"}
+    return told if focus.symbols.read else {**told, "symbols": f"none: the focus {TOO_LONG}"}
 
 
 def explained(scored: Scored) -> dict[str, object]:
@@ -86,16 +91,16 @@ def _first(value: dict[str, Any], names: tuple[str, ...], at: int) -> str | None
     return str(found) if name == "id" and isinstance(found, int) else _text(found, f"chunks[{at}].{name}")
 
 
-def _value(encoded: str) -> object:
-    """The value of a JSON text; a text that itself is written JSON (an object or a list) is read once more."""
-    value = json.loads(encoded)
+def value_of(text: str, what: str) -> object:
+    """The value of a JSON text; a text that itself is written JSON (an object or a list) is read once more.
+
+    Raises Invalid for what nests too deep or is no Unicode.
+    """
+    value = encoded.value(text, what)
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            inner = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        inner = encoded.within(value)
         is_focus = isinstance(inner, dict) and not set(inner) - set(FOCUS_FIELDS)
-        return inner if is_focus or isinstance(inner, list) else value
+        return encoded.checked(inner, what) if is_focus or isinstance(inner, list) else value
     return value
 
 
