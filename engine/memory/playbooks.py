@@ -349,6 +349,8 @@ class Playbooks:
             for corpus, model in {(one.corpus, one.model) for one, _ in puts}:
                 if self._of_model.get(corpus) != model:  # its corpus has got another model meanwhile
                     self._of_model.pop(corpus, None)
+        if deeds:
+            self._lake.corpora.upkeep.notice("outcome")
         self._lake.checks.recorded(deed.playbook.corpus for deed in deeds if deed.action == "recorded")
 
     def _entry(self, playbook_id: str) -> Playbook | None:

@@ -82,7 +82,7 @@ class Indexer:
 
     def _build(self, definition: Definition, live: Generation | None) -> Outcome:
         started = time.monotonic()
-        version = self._lake.corpora.upkeep.version()
+        seen = self._lake.corpora.upkeep.seen()
         embedder = self._lake.models.embedder(definition.embedder)
         root = self._lake.corpora.folder(definition.corpus)
         root.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Indexer:
             raise
         finally:
             shutil.rmtree(spooled, ignore_errors=True)
-        self._lake.corpora.upkeep.done(definition.corpus, version)
+        self._lake.corpora.upkeep.done(definition.corpus, seen)
         return replace(outcome, seconds=round(time.monotonic() - started, 3))
 
     def _read(self, definition: Definition, path: Path) -> tuple[pa.Table, list[str | None]]:

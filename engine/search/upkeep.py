@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine import duck, faults
 from engine.access.profiles import ADMIN
@@ -30,6 +30,23 @@ CLOSE_SECONDS = 10.0
 AGAIN_SECONDS = 5.0  # after a corpus was busy, or the engine was not there
 
 
+class Seen(NamedTuple):
+    """Up to where a source was read: the version of the bucket, and the time, in seconds since the epoch."""
+
+    version: int
+    at: float
+
+
+class Known(NamedTuple):
+    """What is known of the last refresh of a corpus: what it saw, and its end, in seconds since the epoch."""
+
+    seen: Seen
+    refreshed_at: float
+
+
+NEVER = Known(Seen(0, 0.0), 0.0)
+
+
 class Upkeep:
     """The refreshes of a lake."""
 
@@ -40,7 +57,8 @@ class Upkeep:
         self._lock = threading.Lock()
         self._wake, self._closed = threading.Event(), threading.Event()
         self._look_at: float | None = None  # when to look for changes, by time.monotonic
-        self._known: dict[str, tuple[int, float]] = {}  # by corpus, what was looked at: version, time by the lake
+        self._known: dict[str, Known] = {}  # by corpus, what was looked at
+        self._learned: dict[str, float] = {}  # by kind of journal entry, when the last one came
         self._session: Session | None = None
         self._thread: threading.Thread | None = None
 
@@ -51,25 +69,30 @@ class Upkeep:
         self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
         self._thread.start()
 
-    def notice(self) -> None:
-        """Hear that a bucket was written to, or that a policy changed."""
+    def notice(self, learned: str | None = None) -> None:
+        """Hear that a bucket was written to, or that a policy changed.
+
+        `learned`: the kind of journal entry in which the lake has come to know something; it is on the way to the disk.
+        """
         with self._lock:
+            if learned is not None:
+                self._learned[learned] = self._lake.clock()
             if self._look_at is None:
                 self._look_at = time.monotonic() + self._lake.config.search.append_seconds
         self._wake.set()
 
-    def version(self) -> int:
-        """The version of the bucket now: what a source that is read from now on has seen."""
+    def seen(self) -> Seen:
+        """The present: what a source that is read from now on has seen."""
         with self._cursor() as cursor:
-            return ducklake.current_version(cursor, PRIMARY)
+            return Seen(ducklake.current_version(cursor, PRIMARY), self._lake.clock())
 
-    def done(self, corpus: str, version: int) -> None:
-        """Take note that the source of a corpus was read at a version."""
-        now = self._lake.clock()
+    def done(self, corpus: str, seen: Seen) -> None:
+        """Take note up to where the source of a corpus was read."""
         with self._lake.control() as cursor:
             cursor.execute(
-                "insert or replace into control.upkeep (corpus, version, refreshed_at) values (?, ?, to_timestamp(?))",
-                [corpus, version, now],
+                "insert or replace into control.upkeep (corpus, version, refreshed_at, read_at) "
+                "values (?, ?, to_timestamp(?), to_timestamp(?))",
+                [corpus, seen.version, self._lake.clock(), seen.at],
             )
         self._known.pop(corpus, None)
 
@@ -104,10 +127,10 @@ class Upkeep:
             looking = self._look_at is not None and self._look_at <= now
             if looking:
                 self._look_at = None
-        for corpus, version in self._due(looking):
+        for corpus, seen in self._due(looking):
             if self._closed.is_set():
                 return None
-            self._refresh(corpus, version)
+            self._refresh(corpus, seen)
         pauses = [self._until_cron(), self._tuner.turn()]
         with self._lock:
             pauses.append(None if self._look_at is None else max(0.0, self._look_at - time.monotonic()))
@@ -117,38 +140,58 @@ class Upkeep:
         definitions = [self._corpora.definition(name) for name in self._corpora.names()]
         return [one for one in definitions if one.refresh != policy.MANUAL]
 
-    def _state(self) -> dict[str, tuple[int, float]]:
+    def _state(self) -> dict[str, Known]:
         with self._lake.control() as cursor:
-            rows = cursor.execute("select corpus, version, epoch(refreshed_at) from control.upkeep").fetchall()
-        return {str(corpus): (int(version), float(at)) for corpus, version, at in rows} | self._known
+            rows = cursor.execute(
+                "select corpus, version, epoch(coalesce(read_at, refreshed_at)), epoch(refreshed_at) "
+                "from control.upkeep"
+            ).fetchall()
+        return {corpus: Known(Seen(version, read), at) for corpus, version, read, at in rows} | self._known
 
-    def _due(self, looking: bool) -> list[tuple[str, int]]:
-        """The corpora to refresh now, each with the version of the bucket."""
+    def _due(self, looking: bool) -> list[tuple[str, Seen]]:
+        """The corpora to refresh now, each with what is seen of the present."""
         automatic = self._automatic()
         if not automatic:
             return []
-        version, state = self.version(), self._state()
+        now, state = self.seen(), self._state()
         due = []
         for one in automatic:
-            known, at = state.get(one.corpus, (0, 0.0))
-            time_due = policy.following(one.refresh, at)
-            if time_due is None and not (looking and version > known):
+            known = state.get(one.corpus, NEVER)
+            time_due = policy.following(one.refresh, known.refreshed_at)
+            if time_due is None and not looking:
                 continue
             if time_due is not None and time_due > self._lake.clock():
                 continue
-            if time_due is not None or self._has_changed(one, known):
-                due.append((one.corpus, version))
+            if time_due is not None or self._has_changed(one, known.seen, now):
+                due.append((one.corpus, now))
             else:
-                self._known[one.corpus] = (version, at)
+                self._known[one.corpus] = Known(now, known.refreshed_at)
         return due
 
-    def _has_changed(self, definition: "Definition", since: int) -> bool:
-        with self._cursor() as cursor:
-            changed = watched.changed(cursor, since)
-            read = watched.tables(cursor, definition.source) if changed else set()
-        return bool(changed) if read is None else bool(changed & read)
+    def _has_changed(self, definition: "Definition", since: Seen, now: Seen) -> bool:
+        return self._tables_changed(definition, since, now) or self._knows_more(definition, since)
 
-    def _refresh(self, corpus: str, version: int) -> None:
+    def _tables_changed(self, definition: "Definition", since: Seen, now: Seen) -> bool:
+        if now.version <= since.version:
+            return False
+        with self._cursor() as cursor:
+            changed = watched.changed(cursor, since.version)
+            read = watched.tables(cursor, definition.source) if changed else set()
+        if read is None or (not read and not watched.knowledge(definition.source)):
+            return bool(changed)  # what it reads cannot be told
+        return bool(changed & read)
+
+    def _knows_more(self, definition: "Definition", since: Seen) -> bool:
+        kinds = watched.knowledge(definition.source)
+        if not kinds:
+            return False
+        if any(self._learned.get(kind, 0.0) > since.at for kind in kinds):
+            return True
+        self._lake.journal.flush()
+        with self._lake.control() as cursor:  # what came before the lake was closed
+            return watched.learned(cursor, kinds, since.at)
+
+    def _refresh(self, corpus: str, seen: Seen) -> None:
         session = self._lake.session(ADMIN)
         with self._lock:
             self._session = session
@@ -159,7 +202,7 @@ class Upkeep:
             with self._lock:
                 self._look_at = time.monotonic() + AGAIN_SECONDS
         except LakehouseError:  # it stands in lake.errors; the next change, or the next time, tries again
-            self._known[corpus] = (version, self._lake.clock())
+            self._known[corpus] = Known(seen, self._lake.clock())
         finally:
             with self._lock:
                 self._session = None
@@ -168,7 +211,7 @@ class Upkeep:
     def _until_cron(self) -> float | None:
         automatic = self._automatic()
         state = self._state() if automatic else {}
-        times = [policy.following(one.refresh, state.get(one.corpus, (0, 0.0))[1]) for one in automatic]
+        times = [policy.following(one.refresh, state.get(one.corpus, NEVER).refreshed_at) for one in automatic]
         coming = min((one for one in times if one is not None), default=None)
         return None if coming is None else max(0.0, coming - self._lake.clock())
 

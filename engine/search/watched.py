@@ -1,10 +1,29 @@
-"""Which tables a source reads, so that a change of them is a reason to read it again."""
+"""What a source reads: tables, and what the lake itself knows. A change of that is a reason to read it again."""
 
 from engine import duck, tokens
 from engine.cursors import path_of
 from engine.search import source
 from engine.storage import ducklake
 from engine.storage.buckets import PRIMARY
+
+KNOWLEDGE = {  # functions and views, and the kind of journal entry by which they grow
+    "answers": "answer", "successful_playbooks": "outcome", "playbooks": "outcome", "outcomes": "outcome",
+}  # fmt: skip
+
+
+def knowledge(given: str) -> set[str]:
+    """The kinds of journal entries by which a source grows; views and macros of the caller are not seen through."""
+    names = (token.text for token in tokens.read(source.statement_of(given)) if token.is_name)
+    return {KNOWLEDGE[name] for name in names if name in KNOWLEDGE}
+
+
+def learned(cursor: duck.Cursor, kinds: set[str], since: float) -> bool:
+    """Whether the journal has got an entry of some kinds since a moment, in seconds since the epoch."""
+    (found,) = cursor.execute(
+        "select count(*) from control.journal where ts > to_timestamp(?) and list_contains(?, kind)",
+        [since, sorted(kinds)],
+    ).fetchall()
+    return bool(found[0])
 
 
 def changed(cursor: duck.Cursor, since: int) -> set[str]:
@@ -23,4 +42,4 @@ def tables(cursor: duck.Cursor, given: str) -> set[str] | None:
         names = cursor.get_table_names(source.statement_of(given), qualified=True)
     except duck.Error:
         return None
-    return {tokens.name_at(tokens.read(name), 0)[0][-1].lower() for name in names} or None  # `x.y AS z` is y
+    return {tokens.name_at(tokens.read(name), 0)[0][-1].lower() for name in names}  # `x.y AS z` is y

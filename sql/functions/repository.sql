@@ -72,7 +72,7 @@ comment on macro table fn.answers is
 
 `asked` is `ask` or the task class; `text` is the path it was asked about, and the answer. What found nothing is no answer.
 You see your own, an admin sees all; one from a corpus that you do not see is left out. At most 100,000.
-A corpus of it follows with refresh_corpus or at times of cron: no table changes, so `on_append` would not notice.
+A corpus of it follows as they grow with refresh := ''on_append''.
 @area memory
 @effect reads
 @required 0
@@ -88,7 +88,7 @@ comment on macro table fn.successful_playbooks is
 'The outcomes that held: those of lake.playbooks with at least that score whose document is there, newest first.
 
 `text` is the question, and the note if there is one; `corpus` and `document` say what answered it. At most 100,000.
-A corpus of it follows with refresh_corpus or at times of cron: no table changes, so `on_append` would not notice.
+A corpus of it follows as they grow with refresh := ''on_append''.
 @area memory
 @effect reads
 @required 0

@@ -19,8 +19,9 @@ comment on macro table fn.create_corpus is
 Its rows are split to the window of the model, embedded (an identical chunk once) and indexed for words. It is searchable
 when this returns. `source` is a dataset or a select; `id` must be unique; `metadata` names the columns that filters may
 use, NULL = all the others. The same call again only refreshes. It commits on its own, also within a transaction.
-`refresh`: ''manual''; ''on_append'' = in the background after every change of the tables that the source reads; or five
-fields of cron in UTC, ''0 3 * * *''. The same call with another `refresh` changes it.
+`refresh`: ''manual''; ''on_append'' = in the background after every change of the tables that the source reads, and when
+answers() or successful_playbooks(), which it names, have grown; or five fields of cron in UTC, ''0 3 * * *''. The same call
+with another `refresh` changes it.
 @area search
 @effect writes
 @required 4

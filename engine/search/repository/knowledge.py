@@ -61,6 +61,7 @@ def keep(lake: "Lake", given: Answered, actor: str, statement_id: str) -> None:
     del body["asked"]
     with suppress(Busy, duck.Error):  # the caller has the answer, whatever the disk says
         lake.journal.record("answer", given.asked, body, actor=actor, statement_id=statement_id)
+        lake.corpora.upkeep.notice("answer")
 
 
 def quoted(question: str, answered: Mapping[str, Any]) -> Answered:

@@ -117,6 +117,49 @@ def test_queries_views_and_macros_are_seen_through(lake: Lake, session: Session,
     assert "not" not in lake.corpora.live("docs").places
 
 
+RECORD = "select * from playbook_record(?, 'docs', 'd000001', 1.0)"
+
+
+def questions(lake: Lake) -> set[str]:
+    """What the corpus of successful playbooks holds."""
+    rows = lake.session().run("select content from text_search('forklift', corpora := ['proven'], k := 50)").rows()
+    return {str(row["content"]) for row in rows}
+
+
+def test_what_the_lake_knows_is_followed_as_it_grows(lake: Lake, session: Session, tmp_path: Path) -> None:
+    create(session, "manual")
+    create(session, "on_append", "select * from successful_playbooks()", "proven")
+    create(session, "on_append", "select * from answers()", "answers")
+    session.run(RECORD, ["forklift at night"])
+    until(lambda: questions(lake) == {"forklift at night"})
+    assert session.run("select grounded from ask('forklift?', corpora := ['docs'])").rows() == [{"grounded": True}]
+    until(lambda: documents(lake, "answers") == 1)
+    session.run(RECORD, ["forklift at noon"])
+    session.run("select * from playbook_retract('forklift at night', 'docs', 'd000001')")
+    until(lambda: questions(lake) == {"forklift at noon"})
+    lake.corpora.upkeep.close()
+    session.run(RECORD, ["forklift by day"])
+    lake.close()
+    again = opened(tmp_path / "home")
+    until(lambda: questions(again) == {"forklift at noon", "forklift by day"})
+    again.close()
+
+
+def test_what_the_lake_knows_is_not_read_again_for_nothing(
+    lake: Lake, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(session, "manual")
+    create(session, "on_append", "select * from answers()", "answers")
+    create(session, "on_append", "select * from successful_playbooks()", "proven")
+    session.run(RECORD, ["forklift at night"])
+    until(lambda: documents(lake, "proven") == 1)
+    refreshed: list[str | None] = []
+    monkeypatch.setattr(indexing.Indexer, "refresh", lambda self, corpus: refreshed.append(corpus))
+    table(session, "other", 0, 5)
+    threading.Event().wait(0.5)
+    assert refreshed == []
+
+
 def test_the_tables_of_a_source(lake: Lake, session: Session) -> None:
     session.run('create view "as" as select * from docs')
     session.run('create view w as from "as" where id in (select id from docs)')
@@ -129,7 +172,7 @@ def test_the_tables_of_a_source(lake: Lake, session: Session) -> None:
         joined = 'select one.id from s."Other one" as one join docs on docs.id = one.id'
         assert watched.tables(cursor, joined) == {"other one", "docs"}
         assert watched.tables(cursor, "select id from w join docs using (id)") is None
-        assert watched.tables(cursor, "values (1)") is None
+        assert watched.tables(cursor, "values (1)") == set()
         assert watched.tables(cursor, "select from from") is None
     finally:
         cursor.close()
