@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bench.gates import table
+
 if TYPE_CHECKING:
     from bench.discoveries import Lift
     from bench.learning import Change, Measured
@@ -35,6 +37,12 @@ part, that is in all columns but *right*, figures are the mean of three draws.
 
 In cranfield, sentences and reference a near question seldom needs the same documents: there is little to learn, and harm is
 what they show.
+"""  # noqa: E501
+
+AIMED_AT = """
+## What is aimed at, and where it is reached
+
+Of *report*. *goal*: the goal is reached; *required*: that is, but not the goal; else the figure, which is less than what is required.
 """  # noqa: E501
 
 METHOD = """
@@ -299,7 +307,7 @@ Earlier, on another fusion (there staffing counted the same state as related; * 
 
 def page(results: Sequence["Measured"], lifts: Sequence["Lift"]) -> str:
     """The page, Markdown."""
-    return "\n".join([HEAD, *_results(results), *_discoveries(lifts), METHOD])
+    return "\n".join([HEAD, *_results(results), AIMED_AT, *table(results), *_discoveries(lifts), METHOD])
 
 
 def _discoveries(lifts: Sequence["Lift"]) -> Iterable[str]:
