@@ -20,6 +20,7 @@ from engine.memory.playbook import BOOST_DISTANCE, NEAREST, Near, Playbook, play
 from engine.memory.policy import SAYS_NOTHING, UNDECIDED, Policy
 from engine.memory.questions import Vector
 from engine.memory.robust import telling
+from engine.models.cache import QuestionCache
 from engine.models.endpoint import LOOK_SECONDS
 from engine.search.fusion import Key
 from engine.search.generation import Generation
@@ -207,20 +208,26 @@ class Playbooks:
             if cancelled and cancelled():
                 raise TimedOut
         try:
-            while self._of_model.get(corpus) != model:
-                self._bring(self._stale(corpus, model), corpus, model, cancelled)
+            while self._of_model.get(corpus) != model and (known := self._present(corpus, model)):
+                self._bring(self._stale(corpus, model), corpus, known, cancelled)
         finally:
             self._bringing.release()
 
-    def _bring(self, stale: list[Playbook], corpus: str, model: str, cancelled: Cancelled) -> None:
+    def _present(self, corpus: str, model: str) -> QuestionCache | None:
+        """What embeds the questions of a corpus; None when it has got another model, or is gone, under a search."""
+        try:
+            known = self._lake.models.questions(self._lake.corpora.definition(corpus).embedder)
+        except LakehouseError:
+            return None
+        return known if known.embedder.sha256 == model else None
+
+    def _bring(self, stale: list[Playbook], corpus: str, known: QuestionCache, cancelled: Cancelled) -> None:
         """Embed outcomes again without keeping others from recording; what these have changed meanwhile is theirs."""
+        model, texts = known.embedder.sha256, list(dict.fromkeys(one.query for one in stale))
         told: dict[str, object] = {"corpus": corpus, "model": model, "outcomes": len(stale)}
         vectors, why = {}, None
         try:
-            if stale:
-                known = self._lake.models.questions(self._lake.corpora.definition(corpus).embedder)
-                texts = list(dict.fromkeys(one.query for one in stale))
-                vectors = dict(zip(texts, known.embed_questions(texts, cancelled=cancelled), strict=True))
+            vectors = dict(zip(texts, known.embed_questions(texts, cancelled=cancelled), strict=True))
         except TimedOut:
             raise
         except LakehouseError as error:

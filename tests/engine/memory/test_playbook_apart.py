@@ -7,6 +7,8 @@ import pytest
 
 from engine.errors import Invalid, NotFound
 from engine.lake import Lake
+from engine.memory.evidence import Asked
+from engine.search.fusion import Key
 from engine.session import Session
 from lakehouse import open_lake
 from tests.asking import session_of
@@ -99,6 +101,20 @@ def test_the_classic_mode_follows_another_model_by_itself(session: Session) -> N
     fill(session, "workers", embedder="hash:64")
     rows = session.run("select id, _explain from hybrid_search(?, k := 60, playbook := 'classic')", [QUESTION]).rows()
     assert [row["id"] for row in rows if "playbook" in json.loads(str(row["_explain"]))] == ["W-9"]
+
+
+def test_a_search_of_what_is_gone_takes_no_outcomes_with_it(session: Session, lake: Lake) -> None:
+    fill(session, "workers")
+    record(session, QUESTION, "W-9")
+    former = lake.corpora.live("workers")
+    vector = lake.models.questions("hash:256").embed_questions([QUESTION])[0]
+    session.run("select * from drop_corpus('workers')")
+    fill(session, "workers", embedder="hash:64")
+    assert any(row["playbook"] for row in found(session))
+    lake.playbooks.recall(Asked(vector, QUESTION), [former], None, [Key("workers", "W-9")])
+    assert any(row["playbook"] for row in found(session))
+    models = session.run("select count(*) as n from lake.journal where kind = 'playbook_embedded'").rows()
+    assert models == [{"n": 1}]
 
 
 @pytest.fixture
