@@ -67,7 +67,7 @@ def playbook_import(call: Call, rows: str | None) -> list[dict[str, Any]]:
 def playbook_lift(call: Call, corpora: list[str] | None, sample: int | None) -> list[dict[str, Any]]:
     """What the outcomes of each corpus are worth to each other; one row a corpus that has some."""
     names = [name for name in corpora if name is not None] if corpora is not None else None
-    return [vars(one) for one in lift(call.lake, call.session.reach, names, sample, call.check)]
+    return [vars(one) for one in lift(call.lake, call.session.reach, names, sample, call.cancelled)]
 
 
 @batch_kernel("_playbook_answer", "VARCHAR, VARCHAR", "VARCHAR", "reads")
@@ -87,11 +87,11 @@ def playbook_check(call: Call, corpora: list[str] | None, sample: int | None) ->
     """Measure memory, and switch it off where it harms; one row a corpus."""
     lake, reach = call.lake, call.session.reach
     if corpora is None:
-        return [vars(one) for one in lake.checks.check_all(reach, sample, call.check)]
+        return [vars(one) for one in lake.checks.check_all(reach, sample, call.cancelled)]
     if not corpora:
         raise Invalid("the list of corpora is empty", "leave it out to check all of them")
     names = [lake.corpora.changed_by(name, reach) for name in corpora]
-    return [vars(lake.checks.check(name, reach, sample, call.check)) for name in names]
+    return [vars(lake.checks.check(name, reach, sample, call.cancelled)) for name in names]
 
 
 @kernel(

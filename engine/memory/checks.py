@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine import duck
 from engine.access.profiles import OWNER, Profile
-from engine.errors import LakehouseError, TimedOut
+from engine.errors import LakehouseError
 from engine.memory.lift import Lift, lift
 from engine.memory.paired import SIGNIFICANT, sign_test
 from engine.memory.switches import Switched
@@ -72,9 +72,9 @@ class Checks:
             if self._due:
                 self._wake.set()
 
-    def check(self, corpus: str, reach: Profile, sample: int | None, check: Callable[[], None]) -> Checked:
+    def check(self, corpus: str, reach: Profile, sample: int | None, cancelled: Callable[[], bool]) -> Checked:
         """Measure the memory of a corpus, and switch it off or on. Raises what `lift` raises."""
-        measured = lift(self._lake, reach, [corpus], sample, check)
+        measured = lift(self._lake, reach, [corpus], sample, cancelled)
         if not measured:
             return Checked(corpus, "unmeasured")
         found = measured[0]
@@ -94,13 +94,13 @@ class Checks:
             self._lake.journal.record("playbook_check", corpus, {"action": status, **told}, actor=reach.name)
         return Checked(corpus, status, found.questions, found.ndcg_off, found.ndcg_on, found.helped, found.hurt)
 
-    def check_all(self, reach: Profile, sample: int | None, check: Callable[[], None]) -> list[Checked]:
+    def check_all(self, reach: Profile, sample: int | None, cancelled: Callable[[], bool]) -> list[Checked]:
         """Check all corpora that a profile may change; one that cannot be opened does not hold up the others."""
         names = [name for name in self._lake.corpora.names() if reach.changes_corpus(name)]
         readable = {one.corpus for one in self._lake.corpora.usable(names)}
         there = [name for name in names if name in readable or name in self._lake.corpora.damage.closed]
         return [
-            self.check(name, reach, sample, check) if name in readable else Checked(name, "unreadable")
+            self.check(name, reach, sample, cancelled) if name in readable else Checked(name, "unreadable")
             for name in there
         ]
 
@@ -123,15 +123,11 @@ class Checks:
     def _check_by_itself(self, corpus: str) -> None:
         try:
             if not self._closed.is_set() and self._lake.corpora.exists(corpus):
-                self.check(corpus, OWNER, self._settings.check_sample, self._refuse_closed)
+                self.check(corpus, OWNER, self._settings.check_sample, self._closed.is_set)
         except (LakehouseError, duck.Error) as error:
             if not self._closed.is_set():
                 body = {"action": "failed", "why": str(error)}
                 self._lake.journal.record("playbook_check", corpus, body, actor=OWNER.name, durable=True)
-
-    def _refuse_closed(self) -> None:
-        if self._closed.is_set():
-            raise TimedOut
 
     def close(self) -> None:
         """Stop; a check that runs ends with its present question."""

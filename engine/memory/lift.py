@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.access.profiles import Profile
-from engine.errors import Invalid
+from engine.errors import Invalid, TimedOut
 from engine.memory.evidence import Asked
 from engine.memory.playbook import Playbook
 from engine.search import fusion, matrix, retrieval
@@ -37,43 +37,48 @@ class Lift:
 
 
 def lift(
-    lake: "Lake", reach: Profile, corpora: list[str] | None, sample: int | None, check: Callable[[], None]
+    lake: "Lake", reach: Profile, corpora: list[str] | None, sample: int | None, cancelled: Callable[[], bool]
 ) -> list[Lift]:
     """Leave-one-out over at most `sample` recorded questions of each corpus, those of least digest.
 
     A question's own judgements are the gold, an unjudged document counts as wrong; the ranking with memory is made from
-    the judgements of the other questions. Raises Invalid for a sample outside 1 … 10,000, NotFound for a corpus.
+    the judgements of the other questions. Raises Invalid for a sample outside 1 … 10,000, NotFound for a corpus, and
+    TimedOut soon after `cancelled` becomes true.
     """
     wanted = 100 if sample is None else sample
     if not 1 <= wanted <= LARGEST:
         raise Invalid(f"the sample is {wanted}", f"it must be within 1 and {LARGEST}")
     found = []
     for generation in lake.corpora.chosen(corpora, reach):
-        measured = _measured(lake, reach, generation.corpus, wanted, check)
+        measured = _measured(lake, reach, generation.corpus, wanted, cancelled)
         if measured:
             found.append(_mean(generation.corpus, measured))
     return found
 
 
 def _measured(
-    lake: "Lake", reach: Profile, corpus: str, sample: int, check: Callable[[], None]
+    lake: "Lake", reach: Profile, corpus: str, sample: int, cancelled: Callable[[], bool]
 ) -> list[tuple[float, float, float, float]]:
     request = Request("hybrid", (corpus,), k=SHOWN, playbook="robust")
     scope = matrix.scope_of(lake, request, reach)
     judged = [
         (text, vector, known)
-        for text, vector, known in lake.playbooks.held(scope.generations[0])
+        for text, vector, known in lake.playbooks.held(scope.generations[0], cancelled)
         if any(one.score > 0 and scope.shows(one.key) for one in known)
     ]
     judged.sort(key=lambda one: hashlib.sha256(one[0].encode("utf-8", "surrogatepass")).digest())
     measured = []
     for text, vector, known in judged[:sample]:
-        check()
+        if cancelled():
+            raise TimedOut
         dense = retrieval.dense(scope, vector[None], request.depth)[0]
         ranking = rank(scope, dense, text, vector, request, request.depth)
         gold = _gold(known, scope)
         off = ranking.best(ranking.scores, SHOWN, None)
-        memory = lake.playbooks.recall(Asked(vector, text), scope.generations, None, ranking.scores, without=text)
+        asked = Asked(vector, text)
+        memory = lake.playbooks.recall(
+            asked, scope.generations, None, ranking.scores, without=text, cancelled=cancelled
+        )
         believe(ranking, memory, request)
         on = ranking.best(ranking.scores, SHOWN, None)
         measured.append((_ndcg(off, gold), _ndcg(on, gold), _reciprocal(off, gold), _reciprocal(on, gold)))

@@ -208,7 +208,10 @@ class Playbooks:
             if cancelled and cancelled():
                 raise TimedOut
         try:
-            while self._of_model.get(corpus) != model and (known := self._present(corpus, model)):
+            while self._of_model.get(corpus) != model:
+                known = self._present(corpus, model)
+                if known is None:
+                    return
                 self._bring(self._stale(corpus, model), corpus, known, cancelled)
         finally:
             self._bringing.release()
@@ -348,11 +351,16 @@ class Playbooks:
             told = [(deed.playbook.playbook_id, deed.body()) for deed in deeds]
             self._lake.journal.record_all_within(cursor, "outcome", told, actor)
         with self._lock:
-            entries = self._loaded()
-            self._matrices.clear()
-            for one in (*gone, *(one for one, _ in puts)):
-                self._forget(entries, one.playbook_id)
-            self._hold(entries, puts)
+            try:
+                entries = self._loaded()
+                self._matrices.clear()
+                for one in (*gone, *(one for one, _ in puts)):
+                    self._forget(entries, one.playbook_id)
+                self._hold(entries, puts)
+            except BaseException:
+                self._entries = None  # it is read from the disk again
+                self._evidence.clear()
+                raise
             for corpus, model in {(one.corpus, one.model) for one, _ in puts}:
                 if self._of_model.get(corpus) != model:  # its corpus has got another model meanwhile
                     self._of_model.pop(corpus, None)

@@ -1,11 +1,13 @@
 """One model endpoint over HTTP: allowed by the configuration, with time limit, retries and a record of every call."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +24,7 @@ FIRST_WAIT = 0.5
 LONGEST_WAIT = 10.0
 SIDE_BY_SIDE = 4  # requests of one endpoint at once
 TRIED_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
+CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 MAX_ANSWER = 256 << 20
 MOST_TOKENS = 2**62 - 1  # of one kind: two of them are a BIGINT
 
@@ -61,16 +64,37 @@ class _Answer(NamedTuple):
     body: bytes
 
 
-class _Sending:
-    """A request on its way: the connections it runs over, and until when it may, once it has begun."""
+class _Line:
+    """The connection of one thread."""
 
-    client: "httpx.Client | None" = None
+    def __init__(self, client: "httpx.Client") -> None:
+        self.client = client
+        self._stream: Any = None
+
+    def trace(self, event: str, told: Mapping[str, Any]) -> None:
+        """Hear of a connection that was made; the client keeps it for the next request."""
+        if event in CONNECTED:
+            self._stream = told["return_value"]
+
+    def cut(self) -> None:
+        """End what runs over it: a thread that waits for an answer is woken, and finds that there is none."""
+        found = None if self._stream is None else self._stream.get_extra_info("socket")
+        if found is not None:
+            with suppress(OSError):
+                found.shutdown(socket.SHUT_RDWR)
+        self.client.close()
+
+
+class _Sending:
+    """A request on its way: its connection, and until when it may take, once it has begun."""
+
+    line: _Line | None = None
     until = float("inf")
 
     def cut(self) -> None:
         """End it: its thread is needed for others."""
-        if self.client is not None:
-            self.client.close()
+        if self.line is not None:
+            self.line.cut()
 
 
 class Endpoint:
@@ -90,8 +114,8 @@ class Endpoint:
 
         self.base, self.model, self._reach = base, model, reach
         self._context = httpx.create_ssl_context()
-        self._mine = threading.local()  # the client of each thread: one that trickles is cut without the others
-        self._clients: set[httpx.Client] = set()
+        self._mine = threading.local()  # the line of each thread: one that hangs is cut without the others
+        self._lines: set[_Line] = set()
         self._lock = threading.Lock()  # of the set
         self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, "endpoint")
 
@@ -137,9 +161,10 @@ class Endpoint:
     def _send(self, path: str, body: Mapping[str, Any], sending: _Sending) -> _Answer:
         key = self._reach.keys.of(self.base)
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        sending.client = self._client()
+        sending.line = line = self._line()
         sending.until = time.monotonic() + self._reach.seconds
-        with sending.client.stream("POST", self.base + path, json=body, headers=headers) as response:
+        told = {"trace": line.trace}
+        with line.client.stream("POST", self.base + path, json=body, headers=headers, extensions=told) as response:
             read, size = [], 0
             for part in response.iter_bytes():
                 size += len(part)
@@ -148,16 +173,16 @@ class Endpoint:
                 read.append(part)
             return _Answer(response.status_code, _seconds(response.headers.get("retry-after")), b"".join(read))
 
-    def _client(self) -> "httpx.Client":
+    def _line(self) -> _Line:
         import httpx
 
-        client: httpx.Client | None = getattr(self._mine, "client", None)
-        if client is None or client.is_closed:
-            client = httpx.Client(timeout=self._reach.seconds, follow_redirects=False, verify=self._context)
+        line: _Line | None = getattr(self._mine, "line", None)
+        if line is None or line.client.is_closed:
+            line = _Line(httpx.Client(timeout=self._reach.seconds, follow_redirects=False, verify=self._context))
             with self._lock:
-                self._clients = {one for one in self._clients if not one.is_closed} | {client}
-            self._mine.client = client
-        return client
+                self._lines = {one for one in self._lines if not one.client.is_closed} | {line}
+            self._mine.line = line
+        return line
 
     def _checked(self, answer: _Answer) -> dict[str, Any]:
         status = answer.status
@@ -181,8 +206,9 @@ class Endpoint:
     def close(self) -> None:
         """Close the connections; what runs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for client in list(self._clients):
-            client.close()
+        with self._lock:
+            for line in self._lines:
+                line.cut()
 
 
 def reached(scheme: str, rest: str, reach: Reach) -> Endpoint:

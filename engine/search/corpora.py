@@ -261,6 +261,7 @@ class Corpora(Definitions):
             self._known = None
             self._open[opened.corpus] = opened
         self.damage.closed.pop(opened.corpus, None)
+        self.upkeep.notice("swap", opened.corpus)
         self.retire(opened.corpus)
 
     def promote(self, corpus: str, name: str | None, note: str | None, actor: str) -> Swap:
@@ -329,6 +330,7 @@ class Corpora(Definitions):
                 self._last_names.pop(corpus, None)
                 self._known = None
             self.damage.closed.pop(corpus, None)
+            self.upkeep.notice("swap", corpus)
             shutil.rmtree(self.folder(corpus), ignore_errors=True)
         return int(row[0]) if row else 0
 

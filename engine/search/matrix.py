@@ -26,7 +26,7 @@ from engine.search.recollection import believe, remember
 from engine.search.relevance.stage import Stage
 from engine.search.request import Question, Request
 from engine.search.retrieval import How, Scope, Shown
-from engine.search.vectors.protocol import Rows
+from engine.search.vectors.protocol import Mask, Rows
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -70,7 +70,7 @@ class _Search:
         _check_model(self.scope)
         self._vectors = embed(lake, self.scope, questions, cancelled) if request.method != "text" else None
         self._sitting = lake.judge.sitting(cancelled)
-        deep = request.method != "vector" or request.collapse is not None
+        deep = request.method != "vector" or request.collapse is not None or request.focus is not None
         self._depth = max(request.depth, request.k) if deep else request.k
 
     def _check(self) -> None:
@@ -97,8 +97,8 @@ class _Search:
         asked = np.arange(start, min(start + TOGETHER, len(self._questions)))
         depth = self._depth
         found = self._found(asked, depth)
-        while self._collapse is not None and depth < DEEPEST:
-            short = self._collapse.counts(found, len(asked)) < self._request.k
+        while depth < DEEPEST:
+            short = self._is_short(found, len(asked))
             if not short.any():
                 break
             depth = min(depth * DEEPER, DEEPEST)
@@ -106,6 +106,17 @@ class _Search:
             deeper = deeper._replace(question=np.flatnonzero(short)[deeper.question])
             found = joined([found.at(~short[found.question]), deeper])
         return found
+
+    def _is_short(self, found: Entries, questions: int) -> Mask:
+        """For which questions too little is left by collapse and focus: longer lists may have more."""
+        k, each = self._request.k, self._request.per_corpus_k
+        if self._collapse is not None:
+            kept = found if self._focused is None else self._focused.kept(found)
+            return self._collapse.counts(kept, questions) < k
+        if self._focused is not None:
+            enough = k if each is None else min(k, each * len(self.scope.generations))
+            return self._focused.counts(found, questions, each) < enough
+        return np.zeros(questions, np.bool_)
 
     def _found(self, asked: Rows, depth: int) -> Entries:
         """What some of the questions found, numbered by their positions among these."""
@@ -132,12 +143,12 @@ class _Search:
             if vector is not None and request.playbook == "classic":
                 shows = _shows(self._lake, self.scope, self._reach)
                 near = playbooks.near(vector, generations, request.role, shows, cancelled=self._cancelled)
-                remember(self.scope, ranking, near, request, judge)
+                remember(self.scope, ranking, near, request, judge, self._focused)
             if vector is not None and request.playbook == "robust":
                 wanted = self._lake.switches.remembered(ranking.found)
                 asked = Asked(vector, question if isinstance(question, str) else None)
                 memory = playbooks.recall(asked, generations, request.role, wanted, cancelled=self._cancelled)
-                believe(ranking, memory, request, judge)
+                believe(ranking, memory, request, judge, self._focused)
             yield ranking
 
 

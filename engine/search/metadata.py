@@ -1,5 +1,7 @@
 """The metadata of a result: as it is, or what a grant shows of it."""
 
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +56,19 @@ class Metadata:
             for position, value in zip(at.tolist(), values.to_pylist(), strict=True):
                 found[position] = value
         return found
+
+    def first_of(self, documents: Rows, columns: Sequence[str]) -> list[str | None]:
+        """The first of some columns in which each document has something, as it is shown; None without any."""
+        numbering = self.scope.numbering
+        partly = [number for number, corpus in enumerate(numbering.corpora) if self._is_shown_in_part(corpus)]
+        in_part = np.isin(numbering.corpus(documents), partly)
+        found = np.full(len(documents), None, np.object_)
+        whole = (json.loads(one or "{}") for one in numbering.metadata(documents[~in_part]))
+        found[~in_part] = [next((str(one[name]) for name in columns if one.get(name)), None) for one in whole]
+        if in_part.any():
+            shown = zip(*(self.values(documents[in_part], name) for name in columns), strict=True)
+            found[in_part] = [next((str(value) for value in values if value), None) for values in shown]
+        return list(found)
 
     def _shown(self, generation: Generation, segment: Segment, document: int) -> str:
         grant = self.scope.shown[generation.corpus].grant

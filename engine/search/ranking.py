@@ -15,6 +15,7 @@ from engine.search.hybrid import Candidates, Nearness
 from engine.search.lists import NOTHING, Floats, Found, Hit, Lists
 from engine.search.metadata import Metadata
 from engine.search.numbering import Place
+from engine.search.relevance.stage import Stage
 from engine.search.request import RRF_K, Request
 from engine.search.retrieval import Scope
 from engine.search.vectors.protocol import Mask, Vector, Vectors
@@ -192,6 +193,13 @@ class Ranking:
         if least is None:
             return self.scores
         return {key: score for key, score in self.scores.items() if 1 - self.distances.get(key, 1.0) >= least}
+
+    def about(self, focused: Stage | None, scores: Mapping[Key, float]) -> Mapping[Key, float]:
+        """Those of the scores whose documents the relevance filter lets into the answer."""
+        if focused is None:
+            return scores
+        kept = self._scope.numbering.keys(focused.kept(self._with(scores, {})).document)
+        return {key: scores[key] for key in kept}
 
     def best(self, scores: Mapping[Key, float], k: int, per_corpus: int | None) -> list[Key]:
         """The best `k` documents by `scores`, at most `per_corpus` of a corpus: first those that say something new.

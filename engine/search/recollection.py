@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from engine.memory.judge import Candidate, Verdict
 from engine.memory.playbook import Near, classic
 from engine.memory.playbooks import Memory
@@ -10,13 +12,21 @@ from engine.search import fusion, hybrid
 from engine.search.fusion import Key
 from engine.search.hybrid import Nearness
 from engine.search.ranking import Ranking
+from engine.search.relevance.stage import Stage
 from engine.search.request import RRF_K, Request
 from engine.search.retrieval import Hit, Place, Scope
 
 Judging = Callable[[Sequence[Candidate]], dict[Key, Verdict]] | None
 
 
-def remember(scope: Scope, ranking: Ranking, near: Sequence[Near], request: Request, judge: Judging = None) -> None:
+def remember(
+    scope: Scope,
+    ranking: Ranking,
+    near: Sequence[Near],
+    request: Request,
+    judge: Judging = None,
+    focused: Stage | None = None,
+) -> None:
     """Apply the classic playbook: boosted distances, and answers brought in, as far as scope and judge allow them.
 
     A factor f on a distance is a factor 1/f on the fused score; an answer that is brought in is scored by its distance,
@@ -32,7 +42,8 @@ def remember(scope: Scope, ranking: Ranking, near: Sequence[Near], request: Requ
     moves = classic(usable, ranking.distances)
     if judge is not None:
         brought = {key: place for key, move in moves.items() if move.injected and (place := allowed[key])}
-        ranking.verdicts = judge([_candidate(key, place) for key, place in brought.items()])
+        asked = [key for key, place in brought.items() if focused is None or _is_about(scope, focused, place)]
+        ranking.verdicts = judge([_candidate(key, brought[key]) for key in asked])
         moves = {key: move for key, move in moves.items() if not move.injected or _approved(ranking, key)}
     for key, move in moves.items():
         factor = move.near.playbook.factor
@@ -55,16 +66,18 @@ def _brought_in(ranking: Ranking, distance: float, request: Request) -> float:
     return fusion.list_weights(request.alpha)[0] / ((request.rrf_k or RRF_K) + position)
 
 
-def believe(ranking: Ranking, memory: Memory, request: Request, judge: Judging = None) -> None:
+def believe(
+    ranking: Ranking, memory: Memory, request: Request, judge: Judging = None, focused: Stage | None = None
+) -> None:
     """Apply the robust playbook: new scores for those found documents on which outcomes shed a light.
 
-    With a judge, an answer moves up only when it approves.
+    With a judge, an answer moves up only when it approves. `focused`: what else has to let it into the answer.
     """
     if not memory.near:
         return
     weighed = weigh(memory.near, memory.fits)
     if judge is not None:
-        lifted = _lifted(ranking, weighed, request)
+        lifted = _lifted(ranking, weighed, request, focused)
         ranking.verdicts = judge([_candidate(key, ranking.place(key)) for key in lifted])
         weighed = {key: one for key, one in weighed.items() if one.added <= 0 or _approved(ranking, key)}
     for key, score in moved(ranking.scores, {key: one.added for key, one in weighed.items()}).items():
@@ -73,12 +86,17 @@ def believe(ranking: Ranking, memory: Memory, request: Request, judge: Judging =
         ranking.scores[key] = score
 
 
-def _lifted(ranking: Ranking, weighed: Mapping[Key, Weighed], request: Request) -> list[Key]:
+def _lifted(ranking: Ranking, weighed: Mapping[Key, Weighed], request: Request, focused: Stage | None) -> list[Key]:
     """The rows of the answer that memory would move up, best first: only of these a judge need be asked."""
     scores = ranking.scores | moved(ranking.scores, {key: one.added for key, one in weighed.items()})
-    relevant = {key: scores[key] for key in ranking.relevant(request)}
+    relevant = ranking.about(focused, {key: scores[key] for key in ranking.relevant(request)})
     chosen = ranking.best(relevant, request.k, request.per_corpus_k)
     return [key for key in chosen if key in weighed and weighed[key].added > 0]
+
+
+def _is_about(scope: Scope, focused: Stage, place: Place) -> bool:
+    chunk, document = (np.array([number], np.int64) for number in scope.numbering.number(place))
+    return bool(focused.keeps(document, chunk)[0])
 
 
 def _candidate(key: Key, place: Place) -> Candidate:

@@ -58,7 +58,7 @@ class Upkeep:
         self._wake, self._closed = threading.Event(), threading.Event()
         self._look_at: float | None = None  # when to look for changes, by time.monotonic
         self._known: dict[str, Known] = {}  # by corpus, what was looked at
-        self._learned: dict[str, float] = {}  # by kind of journal entry, when the last one came
+        self._learned: dict[tuple[str, str | None], float] = {}  # by kind of entry and corpus, when the last one came
         self._session: Session | None = None
         self._thread: threading.Thread | None = None
 
@@ -69,17 +69,20 @@ class Upkeep:
         self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
         self._thread.start()
 
-    def notice(self, learned: str | None = None) -> None:
+    def notice(self, learned: str | None = None, corpus: str | None = None) -> None:
         """Hear that a bucket was written to, or that a policy changed.
 
-        `learned`: the kind of journal entry in which the lake has come to know something; it is on the way to the disk.
+        `learned`: the kind of journal entry in which the lake has come to know something; its time is earlier than that
+        at which others see it. `corpus`: of a swap.
         """
         with self._lock:
             if learned is not None:
-                self._learned[learned] = self._lake.clock()
-            if self._look_at is None:
+                self._learned[learned, corpus] = self._lake.clock()
+            waits = self._look_at is not None
+            if not waits:
                 self._look_at = time.monotonic() + self._lake.config.search.append_seconds
-        self._wake.set()
+        if learned is None or not waits:
+            self._wake.set()
 
     def seen(self) -> Seen:
         """The present: what a source that is read from now on has seen."""
@@ -185,11 +188,15 @@ class Upkeep:
         kinds = watched.knowledge(definition.source)
         if not kinds:
             return False
-        if any(self._learned.get(kind, 0.0) > since.at for kind in kinds):
+        with self._lock:
+            latest = [
+                kind for (kind, corpus), at in self._learned.items() if at > since.at and corpus != definition.corpus
+            ]
+        if kinds.intersection(latest):
             return True
         self._lake.journal.flush()
         with self._lake.control() as cursor:  # what came before the lake was closed
-            return watched.learned(cursor, kinds, since.at)
+            return watched.learned(cursor, definition.corpus, kinds, since.at)
 
     def _refresh(self, corpus: str, seen: Seen) -> None:
         session = self._lake.session(ADMIN)

@@ -6,22 +6,34 @@ from engine.search import source
 from engine.storage import ducklake
 from engine.storage.buckets import PRIMARY
 
-KNOWLEDGE = {  # functions and views, and the kind of journal entry by which they grow
-    "answers": "answer", "successful_playbooks": "outcome", "playbooks": "outcome", "outcomes": "outcome",
-}  # fmt: skip
+FUNCTIONS = {
+    "answers": {"answer"},
+    "successful_playbooks": {"outcome", "swap"},
+}  # with the journal entries they grow by
+VIEWS = {"answers": {"answer"}, "playbooks": {"outcome", "swap"}, "outcomes": {"outcome"}}  # of the schema lake
 
 
 def knowledge(given: str) -> set[str]:
     """The kinds of journal entries by which a source grows; views and macros of the caller are not seen through."""
-    names = (token.text for token in tokens.read(source.statement_of(given)) if token.is_name)
-    return {KNOWLEDGE[name] for name in names if name in KNOWLEDGE}
+    read = tokens.read(source.statement_of(given))
+    kinds: set[str] = set()
+    for name in tokens.calls(read):
+        kinds |= FUNCTIONS.get(name, set())
+    for schema, dot, view in zip(read, read[1:], read[2:], strict=False):
+        if schema.text == "lake" and dot.text == ".":
+            kinds |= VIEWS.get(view.text, set())
+    return kinds
 
 
-def learned(cursor: duck.Cursor, kinds: set[str], since: float) -> bool:
-    """Whether the journal has got an entry of some kinds since a moment, in seconds since the epoch."""
+def learned(cursor: duck.Cursor, corpus: str, kinds: set[str], since: float) -> bool:
+    """Whether the journal has got an entry of some kinds since a moment, in seconds since the epoch.
+
+    That a document has come or gone is told by the swap of its corpus; that of `corpus` itself tells nothing new.
+    """
     (found,) = cursor.execute(
-        "select count(*) from control.journal where ts > to_timestamp(?) and list_contains(?, kind)",
-        [since, sorted(kinds)],
+        "select count(*) from control.journal where ts > to_timestamp(?) and list_contains(?, kind) "
+        "and (kind <> 'swap' or subject <> ?)",
+        [since, sorted(kinds), corpus],
     ).fetchall()
     return bool(found[0])
 

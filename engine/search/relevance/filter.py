@@ -10,7 +10,7 @@ from engine.search.relevance.score import Chunk, Focus, Scored, score
 from engine.search.relevance.trees import TOO_LONG
 
 FOCUS_FIELDS = ("path", "content", "defined_symbols", "imported_symbols")
-LONGEST_FOCUS = 1_000_000
+LONGEST_FOCUS, LONGEST_PATH = 1_000_000, 4096
 SOURCES, IDS, CONTENTS = ("source", "path"), ("doc_id", "id"), ("content", "text")
 
 
@@ -68,6 +68,8 @@ def parse_focus(value: object, check: Callable[[], None] = _go_on) -> Focus:
     defined, imported = (_names(value.get(name), f"focus.{name}") for name in FOCUS_FIELDS[2:])
     if content is not None and len(content) > LONGEST_FOCUS:
         raise Invalid(f"focus.content is longer than {LONGEST_FOCUS} characters", "give the part that matters")
+    if path is not None and len(path) > LONGEST_PATH:
+        raise Invalid(f"focus.path is longer than {LONGEST_PATH} characters", "give the path of the file")
     if not path and not content and not defined and not imported:
         raise Invalid("the focus is empty", "give it a path, a content or both")
     return Focus(path, content, defined, imported, check)

@@ -1,6 +1,5 @@
 """The filter as a stage of a search: what is foreign to the file in focus does not reach the best rows."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,7 @@ from engine.search.entries import Entries
 from engine.search.metadata import Metadata
 from engine.search.relevance import filter as relevance
 from engine.search.relevance.score import Chunk, Scored, score
-from engine.search.retrieval import Scope
-from engine.search.vectors.protocol import Rows
+from engine.search.vectors.protocol import Mask, Rows
 
 if TYPE_CHECKING:
     from engine.lake import Lake
@@ -35,12 +33,26 @@ class Stage:
         self._scored: dict[int, Scored] = {}  # by the number of the chunk
 
     def kept(self, entries: Entries) -> Entries:
-        """The entries that are about the focus; all of them where the filter is off."""
+        """The entries with a score that are about the focus; all of those where the filter is off."""
+        scored = entries.at(~np.isnan(entries.score))
+        return scored.at(self.keeps(scored.document, scored.chunk))
+
+    def keeps(self, documents: Rows, chunks: Rows) -> Mask:
+        """Which chunks are about the focus, by their numbers and those of their documents."""
         if not self._settings.filter:
-            return entries
-        self._score(entries.document, entries.chunk)
+            return np.ones(len(chunks), np.bool_)
+        self._score(documents, chunks)
         threshold = self._settings.threshold
-        return entries.at(np.array([self._scored[at].kept(threshold) for at in entries.chunk.tolist()], np.bool_))
+        return np.array([self._scored[at].kept(threshold) for at in chunks.tolist()], np.bool_)
+
+    def counts(self, entries: Entries, questions: int, per_corpus: int | None) -> Rows:
+        """How many documents about the focus each question has found, at most so many of a corpus."""
+        kept = self.kept(entries)
+        numbering = self._metadata.scope.numbering
+        found = np.zeros((questions, len(numbering.corpora)), np.int64)
+        np.add.at(found, (kept.question, numbering.corpus(kept.document)), 1)
+        counts: Rows = (found if per_corpus is None else np.minimum(found, per_corpus)).sum(axis=1)
+        return counts
 
     def explained(self, documents: Rows, chunks: Rows) -> list[dict[str, object]]:
         """What made the scores of some chunks, as parts of `_explain`."""
@@ -54,19 +66,9 @@ class Stage:
             self._scored.clear()
         _, first = np.unique(chunks, return_index=True)
         new = first[[at not in self._scored for at in chunks[first].tolist()]]
-        numbering = self._scope.numbering
+        numbering = self._metadata.scope.numbering
         keys, texts = numbering.keys(documents[new]), numbering.contents(chunks[new])
-        for at, key, text, known in zip(
-            chunks[new].tolist(), keys, texts, self._metadata.of(documents[new]), strict=True
-        ):
+        places = self._metadata.first_of(documents[new], relevance.SOURCES)
+        for at, key, text, place in zip(chunks[new].tolist(), keys, texts, places, strict=True):
             self._check()
-            self._scored[at] = score(self._focus, Chunk(text, _source(known), key.id))
-
-    @property
-    def _scope(self) -> Scope:
-        return self._metadata.scope
-
-
-def _source(metadata: str) -> str | None:
-    known = json.loads(metadata or "{}")
-    return next((str(known[name]) for name in relevance.SOURCES if known.get(name)), None)
+            self._scored[at] = score(self._focus, Chunk(text, place, key.id))

@@ -91,7 +91,9 @@ class Folder:
             return ignored
         if isinstance(found, str):  # without it, what was to be left out would be read
             raise Invalid(f"{place}{IGNORE} {found}", "mend it, or name another folder")
-        return ignored.below(place, found.decode("utf-8-sig", "replace").replace("\r\n", "\n"), self.check)
+        return ignored.below(
+            place, found.decode("utf-8-sig", "replace").replace("\r\n", "\n").removesuffix("\r"), self.check
+        )
 
     def _below(self, handle: int, name: str, path: str, ignored: Ignored, depth: int) -> Iterator[File]:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import Invalid, NotFound, TimedOut
+from engine.errors import Busy, Invalid, NotFound, TimedOut
 from engine.lake import Lake
 from engine.search.fusion import Key
 from engine.session import Session
@@ -321,3 +321,33 @@ def test_nobody_records_while_failures_are_counted(tmp_path: Path, monkeypatch: 
     assert session.run(SEARCH.replace("robust", "classic")).rows()
     assert recording[0].result()
     lake.close()
+
+
+def test_measuring_what_must_be_embedded_first_is_cancelled(fake: Fake, tmp_path: Path) -> None:
+    lake = with_endpoint(fake, tmp_path / "home")
+    session = moved_to_endpoint(fake, lake)
+    for function in ("playbook_lift()", "playbook_check()"):
+        fake.plan += ["hang"]
+        measuring = Task(lambda: session.run(f"from {function}", statement_id="it").rows())  # noqa: B023
+        until(lambda: not fake.plan)
+        started = time.monotonic()
+        session.cancel("it")
+        with pytest.raises(TimedOut):
+            measuring.result()
+        assert time.monotonic() - started < 1
+    lake.close()
+
+
+def test_what_is_in_memory_follows_the_disk_after_a_fault(
+    company: Session, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.run(RECORD, ["night driver", "workers", "W-1", 1.0, False])
+
+    def failing(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.memory.evidence.Evidence.add_all", failing)
+        with suppress(Busy):
+            company.run(RECORD, ["night driver", "workers", "W-2", 1.0, False])
+    assert {row["id"] for row in company.run(SEARCH).rows() if row["moved"]} == {"W-1", "W-2"}

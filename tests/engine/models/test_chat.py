@@ -106,6 +106,19 @@ def test_endpoints_that_trickle_do_not_keep_the_next_call_waiting(fake: Fake, ca
     assert time.monotonic() - started < 0.25
 
 
+def test_calls_that_were_cancelled_do_not_keep_the_next_one_waiting(fake: Fake, calls: list[Call]) -> None:
+    chat = opened(fake, calls, seconds=30.0, tries=1)
+    assert chat.chat("a").text  # a connection that is kept
+    fake.plan = ["hang"] * SIDE_BY_SIDE
+    for _ in range(SIDE_BY_SIDE):
+        since = time.monotonic()
+        with pytest.raises(TimedOut):
+            chat.chat("a", cancelled=lambda since=since: time.monotonic() - since > 0.1)  # type: ignore[misc]
+    started = time.monotonic()
+    assert chat.chat("a").text
+    assert time.monotonic() - started < 1
+
+
 def test_the_key_of_openai_is_not_for_ollama(fake: Fake, calls: list[Call]) -> None:
     opened(fake, calls, "ollama", keys=Keys(None, {"OPENAI_API_KEY": "sk-secret"})).chat("a")
     assert fake.keys == [None]

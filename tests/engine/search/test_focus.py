@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Invalid, TimedOut
+from engine.lake import Lake
 from engine.session import Session
 from lakehouse import open_lake
 from tests.conftest import FAST
+from tests.engine.models.fake_endpoint import running
 
 CONTENT = "use catalogd::Registry;\npub struct Connector { limit: u32 }\n"
 CHUNKS = [
@@ -77,6 +79,7 @@ def test_many_questions_have_one_focus(code: Session) -> None:
         ("'who opens the pool?'", "the focus has no path and defines no symbols"),
         ("{'imported_symbols': ['Registry']}", "the focus has no path and defines no symbols"),
         ("{'file': 'a.py'}", "the focus has an unknown field 'file'"),
+        ("{'path': repeat('a/', 3000)}", "focus.path is longer than 4096 characters"),
         ("[1]", "the focus is neither a text nor an object"),
         ("(repeat('[', 3000) || repeat(']', 3000))::json", "the focus is not JSON: it nests more than 200 deep"),
     ],
@@ -105,3 +108,45 @@ def test_it_can_be_cancelled(code: Session, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("engine.search.relevance.stage.score", lambda *_: code.cancel("it"))
     with pytest.raises(TimedOut):
         code.run(SEARCH.format(f", focus := {FOCUS}"), [QUESTION], statement_id="it").rows()
+
+
+def many(session: Session, about: int, foreign: int) -> None:
+    """A corpus of chunks that are nearer to the question the more foreign they are."""
+    session.run(
+        f"create table files as select i as id, if(i < {about}, 'crates/queryd/src/pool.rs', 'docs/pool.md') as path, "
+        f"if(i < {about}, 'Connector ' || i, 'registers tables in the pool of tables ' || i) as text "
+        f"from range({about + foreign}) as r(i)"
+    )
+    session.run("select * from create_corpus('files', source := 'files', id := 'id', text := 'text')")
+
+
+def test_lists_are_made_longer_until_enough_is_about_the_focus(session: Session) -> None:
+    many(session, about=30, foreign=300)
+    search = (
+        "select id from matrix_search(?, k := 20, per_corpus_k := ?, focus := {'path': 'crates/queryd/src/pool.rs'})"
+    )
+    for each, expected in ((None, 20), (6, 6)):
+        assert len(session.run(search, [QUESTION, each]).rows()) == expected
+
+
+def test_a_judge_is_asked_of_what_is_about_the_focus_alone(tmp_path: Path) -> None:
+    with running() as fake:
+        judge = {"models.endpoints": [fake.url], "judge.model": f"ollama:{fake.url}#judge"}
+        lake = open_lake(tmp_path / "home", settings={**FAST, **judge})
+        session = lake.session()
+        fill(session)
+        for id in ("0", "1"):
+            session.run("select * from playbook_record(?, 'code', ?, 1.0)", [QUESTION, id])
+        fake.says = lambda prompt: "5"
+        for mode in ("robust", "classic"):
+            assert found(session, f", k := 1, playbook := '{mode}', focus := {FOCUS}") == ["1"]
+        assert not any("Registry registers" in prompt for prompt in fake.prompts)
+        lake.close()
+
+
+def test_a_masked_path_tells_nothing(code: Session, lake: Lake) -> None:
+    code.run("select * from create_profile('guest', role := 'reader')")
+    code.run("select * from grant_access('guest', 'code', masks := {'path': 'null'})")
+    focus = ", focus := {'path': 'docs/pool.md'}"
+    assert found(code, focus) == ["2"]
+    assert found(lake.session("guest"), focus) == []

@@ -145,6 +145,29 @@ def test_what_the_lake_knows_is_followed_as_it_grows(lake: Lake, session: Sessio
     again.close()
 
 
+@pytest.mark.parametrize(
+    ("source", "kinds"),
+    [
+        ("from answers()", {"answer"}),
+        ("with p as (from fn.Successful_Playbooks(1)) from p join answers() using (id)", {"answer", "outcome", "swap"}),
+        ("select query as id from lake.playbooks", {"outcome", "swap"}),
+        ("select a as id from outcomes", set()),
+        ('select playbooks as id, answers from "answers" -- successful_playbooks()', set()),
+    ],
+)
+def test_what_a_source_knows_by(source: str, kinds: set[str]) -> None:
+    assert watched.knowledge(source) == kinds
+
+
+def test_an_outcome_whose_document_comes_later_is_followed(lake: Lake, session: Session) -> None:
+    create(session, "manual")
+    create(session, "on_append", "select * from successful_playbooks()", "proven")
+    session.run("select * from playbook_record('forklift at last', 'docs', 'late', 1.0, allow_missing := true)")
+    session.run("insert into docs values ('late', 'forklift', 1)")
+    session.run("select * from refresh_corpus('docs')")
+    until(lambda: questions(lake) == {"forklift at last"})
+
+
 def test_what_the_lake_knows_is_not_read_again_for_nothing(
     lake: Lake, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

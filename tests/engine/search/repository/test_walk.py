@@ -79,6 +79,12 @@ def test_what_gitignore_names_is_left_out(session: Session, project: Path) -> No
     assert paths(session, project, most=100) == found, "a small max_bytes is no reason to forget the rules"
 
 
+def test_rules_of_windows_are_read(session: Session, project: Path) -> None:
+    (project / "code.md").write_text("# Code\n")
+    (project / ".gitignore").write_bytes(b"docs/\r\ncode.md\r")
+    assert paths(session, project) == ["code.py"]
+
+
 FILES = [
     "a.txt", "b.log", "keep.txt", "foo", "foobar", "aXb", "a1b", "data/keep.txt", "data/a.bin", "data/sub/keep.txt",
     "data/sub/deep/z.log", "logs/a.log", "logs/sub/b.log", "secret/key.txt", "secret/in/key.txt", "foo1/bar",
