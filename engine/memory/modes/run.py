@@ -26,6 +26,7 @@ from engine.search.fusion import Key
 from engine.search.metadata import Metadata
 from engine.search.ranking import Ranking, rows
 from engine.search.relevance.score import Chunk, score
+from engine.search.relevance.stage import PLACES
 from engine.search.repository import knowledge
 from engine.search.repository.knowledge import Answered
 from engine.search.request import Request
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 CHUNKS, OF_ONE_CORPUS = 8, 6
 BUGS = 10
-SOURCES = ("source", "path", "file")  # metadata columns that tell where a chunk is from
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")  # of surrogates: no text that can be kept
 NOTHING_SEARCHED = "No language model is configured, and the mode {mode} searches no corpus: there is nothing to quote."
 
@@ -175,7 +175,7 @@ class Run:
         if task.focus is None or not settings.filter:
             return True
         known = json.loads(str(row["metadata"] or "{}"))
-        source = next((str(known[name]) for name in SOURCES if known.get(name)), None)
+        source = next((str(known[name]) for name in PLACES if known.get(name)), None)
         return score(task.focus, Chunk(str(row["content"]), source, str(row["id"]))).kept(settings.threshold)
 
     def _asked(self, record: Record, chat: Chat, prompt: str) -> str:

@@ -15,6 +15,7 @@ from engine.search.vectors.protocol import Mask, Rows
 if TYPE_CHECKING:
     from engine.lake import Lake
 
+PLACES = ("source", "path", "file")  # metadata columns that tell where a chunk is from
 REMEMBERED = 50_000  # scores of chunks: many questions find the same
 
 
@@ -68,7 +69,7 @@ class Stage:
         new = first[[at not in self._scored for at in chunks[first].tolist()]]
         numbering = self._metadata.scope.numbering
         keys, texts = numbering.keys(documents[new]), numbering.contents(chunks[new])
-        places = self._metadata.first_of(documents[new], relevance.SOURCES)
+        places = self._metadata.first_of(documents[new], PLACES)
         for at, key, text, place in zip(chunks[new].tolist(), keys, texts, places, strict=True):
             self._check()
             self._scored[at] = score(self._focus, Chunk(text, place, key.id))

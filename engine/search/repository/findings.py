@@ -32,7 +32,6 @@ BARE = re.compile(  # names of files without a suffix
     r"(gnu)?makefile|(docker|container|jenkins|vagrant|proc|rake|gem|brew|just)file|licen[sc]e|notice|readme|changelog"
     r"|contributing|authors|copying|version|codeowners|build|workspace"
 )
-SEVERITIES = ("info", "warn", "block")
 VERIFIED, PAST_END, NO_FILE, NOTHING_CITED = "verified", "past the end of the file", "no such file", "cites no line"
 TOO_LARGE = "too large to tell"
 WORST = (NO_FILE, PAST_END, TOO_LARGE, VERIFIED)
