@@ -66,15 +66,19 @@ def rephrased(sentence: str, salt: str) -> str:
     return opening.format(" ".join(words[middle:] + words[:middle]))
 
 
-def reworded(folder: Path) -> Collection:
-    """The questions of Cranfield, two of three recorded once in one way, each asked in two other ways."""
+def reworded(folder: Path, drawing: str = "") -> Collection:
+    """The questions of Cranfield, two of three recorded once in one way, each asked in two other ways.
+
+    Which are recorded, and all words, are drawn by chance: another `drawing` gives others. The parts stay the same.
+    """
+    chance = (drawing,) if drawing else ()
     questions = []
     for id, text, relevance in _asked(folder):
-        if draw("reworded", id) < 0.65:
-            questions.append(Question(rephrased(text, "a"), "record", relevance, need=id))
+        if draw("reworded", id, *chance) < 0.65:
+            questions.append(Question(rephrased(text, "a" + drawing), "record", relevance, need=id))
         asked = "tune" if draw("asked again", id) < 0.5 else "report"
-        questions += [Question(rephrased(text, way), asked, relevance, need=id) for way in ("b", "c")]
-    return Collection("reworded", "cranfield", _documents(folder), questions)
+        questions += [Question(rephrased(text, way + drawing), asked, relevance, need=id) for way in ("b", "c")]
+    return Collection(f"reworded {drawing}".rstrip(), "cranfield", _documents(folder), questions)
 
 
 def split(text: str) -> tuple[list[str], str]:

@@ -231,9 +231,10 @@ def main() -> None:
             print(line(results[-1]), flush=True)
     if given.write:
         from bench.discoveries import lifts
+        from bench.drawings import drawings
         from bench.learning_page import page
 
-        given.write.write_text(page(results, lifts(1200)), encoding="utf-8")
+        given.write.write_text(page(results, drawings(given.part), lifts(1200)), encoding="utf-8")
 
 
 if __name__ == "__main__":

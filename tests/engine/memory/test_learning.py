@@ -14,6 +14,7 @@ from bench.collection import Collection
 from bench.cranfield import of_sentences, reworded
 from bench.discoveries import lifts
 from bench.discoveries import line as line_of
+from bench.drawings import drawings, together
 from bench.labelled import collections
 from bench.learning import CRANFIELD, RUNS, Measured, line, measure, prepared
 from bench.staffing import other_staffing, staffing
@@ -103,6 +104,22 @@ def test_reworded(every: dict[str, Collection], tmp_path: Path) -> None:
     assert found.related["shuffled"].ndcg_gain == found.unrelated["shuffled"].ndcg_gain == 0
     gains = [found.related[name].ndcg_gain for name in CURVE]
     assert gains == sorted(gains)
+
+
+@pytest.mark.slow
+def test_reworded_however_it_is_drawn() -> None:
+    found = drawings("tune")
+    print("\n" + "\n".join(map(line, found)))
+    assert all(one.undone for one in found)
+    gains = {run: together([one.related[run] for one in found]) for run in found[0].related}
+    others = together([one.unrelated["right"] for one in found])
+    assert gains["right"].questions > 800
+    assert gains["right"].ndcg_gain >= 0.08
+    assert gains["right"].mrr_gain >= 0.10
+    assert gains["10 % flipped"].ndcg_gain >= 0.04
+    assert gains["20 % flipped"].ndcg_gain >= 0
+    assert others.ndcg_gain >= -0.003
+    assert others.hurt <= 0.02 * others.questions
 
 
 @pytest.mark.slow
