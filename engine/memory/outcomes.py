@@ -61,6 +61,12 @@ def delete(cursor: duck.Cursor, outcomes: Sequence[Playbook]) -> None:
         cursor.execute("delete from control.playbook where playbook_id = ?", [one.playbook_id])
 
 
+def was_there(cursor: duck.Cursor, playbook_id: str) -> bool:
+    """Whether the journal knows of an outcome: it was recorded once."""
+    statement = "select 1 from control.journal where kind = 'outcome' and subject = ? limit 1"
+    return cursor.execute(statement, [playbook_id]).fetchone() is not None
+
+
 def _table(outcomes: Sequence[Outcome]) -> pa.Table:
     """Outcomes of one model, `COLUMNS`."""
     columns = {name: pa.array([getattr(one, name) for one, _ in outcomes], kind) for name, kind in KINDS.items()}

@@ -1,12 +1,11 @@
 """A playbook: which answer proved right for which question. And the mode `classic`: how it moved a ranking first.
 
 `classic` is the mode of the original system: the three nearest recorded questions within a cosine distance of 0.5 boost
-their answers (distance × (1 − 0.5 × score)), and one within 0.20 brings in an answer that was not found at all.
+their answers (distance × (1 − 0.5 × score)), and one within 0.20 brings in an answer that would not be shown.
 """
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,7 +16,8 @@ NEAREST = 3
 BOOST_DISTANCE = 0.5
 INJECT_DISTANCE = 0.20
 SAME = 1e-4  # distance up to which a recorded question may be the one that is asked
-PLURAL = re.compile(r"(?<=..)(?:ies|(ss|x|ch|sh)es?|(?<!s)s)$")
+SHORTEST_SINGULAR = 2
+SIBILANTS = ("ses", "xes", "zes", "ches", "shes", "oes")  # before them a plural takes an e
 STRENGTH = 0.5  # the most that one outcome takes off a distance: no runaway feedback
 
 
@@ -98,34 +98,47 @@ def told_of(near: Near, *, asked: bool) -> dict[str, object]:
 
 def playbook_id(query: str, corpus: str, id: str) -> str:
     """The id of the one truth per (question, corpus, id): recording again replaces."""
-    return hashlib.sha256("\x1f".join((query, corpus, id)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    parts = (part.replace("\x1e", "\x1e\x1e").replace("\x1f", "\x1e-") for part in (query, corpus, id))
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def same_role(recorded: str | None, asked: str | None) -> bool:
     """Whether a recorded role fits the asked one: case and plural folded; an empty one fits all."""
-    kept, wanted = _folded(recorded or ""), _folded(asked or "")
-    return not kept or not wanted or kept == wanted
+    kept, wanted = (recorded or "").lower().split(), (asked or "").lower().split()
+    if not kept or not wanted:
+        return True
+    return len(kept) == len(wanted) and all(
+        _singulars(one) & _singulars(other) for one, other in zip(kept, wanted, strict=True)
+    )
 
 
-def _folded(role: str) -> str:
-    return " ".join(PLURAL.sub(_singular, word) for word in role.lower().split())
+def _singulars(word: str) -> set[str]:
+    """The word, and all that it may be the plural of: what `roadies`, `secretaries`, `buses` are, no rule tells."""
+    singulars = {word}
+    if word.endswith("s") and not word.endswith("ss") and len(word) > SHORTEST_SINGULAR:
+        singulars.add(word[:-1])
+        if word.endswith("ies"):
+            singulars.add(f"{word[:-3]}y")
+        elif word.endswith(SIBILANTS):
+            singulars.add(word[:-2])
+    return singulars
 
 
-def _singular(plural: re.Match[str]) -> str:
-    return "y" if plural.group() == "ies" else plural.group(1) or ""
+def classic(near: Sequence[Near], present: Collection[Key], shown: Collection[Key]) -> dict[Key, Move]:
+    """The moves of the classic mode. `present`: answers that were found without memory; `shown`: those of the first k.
 
-
-def classic(near: Sequence[Near], present: Mapping[Key, float]) -> dict[Key, Move]:
-    """The moves of the classic mode. `present`: distance of each answer that was found without memory.
-
-    The strongest outcome counts once for an answer; an absent answer is brought in once, by its nearest question.
+    The strongest outcome counts once for an answer; what is not shown is brought in once, by its nearest question, if
+    it proved right at all.
     """
     moves: dict[Key, Move] = {}
-    for one in near:
+    for one in sorted(near, key=lambda one: one.distance):
         key, known = one.playbook.key, moves.get(one.playbook.key)
-        if key in present:
-            if known is None or one.playbook.factor < known.near.playbook.factor:
-                moves[key] = Move(one, False)
-        elif one.distance <= INJECT_DISTANCE and known is None:
-            moves[key] = Move(one, True)
+        if key not in shown and one.distance <= INJECT_DISTANCE and one.playbook.score > 0:
+            moves.setdefault(key, Move(one, True))
+        elif key in present and (known is None or not known.injected) and _is_stronger(one, known):
+            moves[key] = Move(one, False)
     return moves
+
+
+def _is_stronger(one: Near, known: Move | None) -> bool:
+    return known is None or one.playbook.factor < known.near.playbook.factor

@@ -288,18 +288,27 @@ class Playbooks:
         return playbook.playbook_id, self.record_many([(playbook, vectors[playbook.query])], reach.name)[0]
 
     def retract(self, query: str | None, corpus: str | None, id: str | None, reach: Profile) -> tuple[str, str]:
-        """Forget an outcome, so that every ranking is as if it had never been; (playbook_id, retracted)."""
+        """Forget an outcome, so that every ranking is as if it had never been.
+
+        Returns (playbook_id, retracted | unchanged): unchanged when that was done before. Raises Invalid for a missing
+        argument, NotFound for what was never recorded.
+        """
         if not query or not corpus or not id:
             raise Invalid("retracting needs the query, the corpus and the id", "as they stand in lake.playbooks")
         wanted, admission = playbook_id(query, corpus, id), Admission(self._lake, reach)
         with self._writing:
             found = self._entry(wanted)
-            if found is None or not admission.sees(found.key):
-                raise NotFound(
-                    f"no outcome is recorded for {id[:80]!r} of {corpus[:80]!r} and this query", "see lake.playbooks"
-                )
-            self._write([], [found], [Deed("retracted", found)], reach.name)
-        return wanted, "retracted"
+            is_seen = admission.sees(Key(corpus, id))
+            if is_seen and found is not None:
+                self._write([], [found], [Deed("retracted", found)], reach.name)
+                return wanted, "retracted"
+            if is_seen:
+                with self._lake.control() as cursor:
+                    if outcomes.was_there(cursor, wanted):
+                        return wanted, "unchanged"
+        raise NotFound(
+            f"no outcome is recorded for {id[:80]!r} of {corpus[:80]!r} and this query", "see lake.playbooks"
+        )
 
     def supersede(self, old: str | None, given: Given, reach: Profile) -> tuple[str, str]:
         """Put an outcome in the place of an older one, of which only the journal is left; (playbook_id, superseded).

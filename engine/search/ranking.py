@@ -170,6 +170,11 @@ class Ranking:
         """The dense list."""
         return {key: self._hit(key, cosine) for key, cosine in self._known(self._entries.cosine).items()}
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the words of the question have found anything."""
+        return bool((self._entries.text_rank > 0).any())
+
     @cached_property
     def _rows(self) -> dict[Key, int]:
         return {key: at for at, key in enumerate(self._keys)}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from engine.memory.judge import Candidate, Verdict
-from engine.memory.playbook import Near, classic
+from engine.memory.playbook import SAME, Move, Near, classic
 from engine.memory.playbooks import Memory
 from engine.memory.robust import Shift, Weighed, moved, weigh
 from engine.search import fusion, hybrid
@@ -30,7 +30,7 @@ def remember(
     """Apply the classic playbook: boosted distances, and answers brought in, as far as scope and judge allow them.
 
     A factor f on a distance is a factor 1/f on the fused score; an answer that is brought in is scored by its distance,
-    as if the dense list had found it.
+    as if the dense list had found it there.
     """
     allowed = {one.playbook.key: scope.allows(one.playbook.key) for one in near}
     silent = {corpus for corpus, weight in request.weights if weight == 0}
@@ -39,7 +39,7 @@ def remember(
         for one in near
         if allowed[one.playbook.key] and one.playbook.id not in request.exclude and one.playbook.corpus not in silent
     ]
-    moves = classic(usable, ranking.distances)
+    moves = classic(usable, ranking.distances, _shown(ranking, request, focused)) if usable else {}
     if judge is not None:
         brought = {key: place for key, move in moves.items() if move.injected and (place := allowed[key])}
         asked = [key for key, place in brought.items() if focused is None or _is_about(scope, focused, place)]
@@ -50,8 +50,9 @@ def remember(
         place = allowed[key]
         if move.injected and place is not None:
             distance = move.near.distance * factor
-            ranking.dense[key] = Hit(1 - distance, place, int(place.segment.texts[place.chunk]))
-            ranking.scores[key] = _brought_in(ranking, distance, request)
+            if key not in ranking.scores:
+                ranking.dense[key] = Hit(1 - distance, place, int(place.segment.texts[place.chunk]))
+            ranking.scores[key] = _brought_in(ranking, move, request)
             ranking.distances[key] = distance
         else:
             ranking.scores[key] /= factor
@@ -59,11 +60,18 @@ def remember(
         ranking.moves[key] = move
 
 
-def _brought_in(ranking: Ranking, distance: float, request: Request) -> float:
+def _brought_in(ranking: Ranking, move: Move, request: Request) -> float:
+    """The score of an answer at the distance of its question.
+
+    What was recorded for the very question has its words, too; another question says nothing of them.
+    """
+    nearness = 1 - move.near.distance * move.near.playbook.factor
+    words = nearness if move.near.distance <= SAME else 0.0
     if request.rrf_k is None and ranking.near:
-        return Nearness(1 - distance, 0.0).score(hybrid.EQUAL if request.alpha is None else request.alpha)
-    position = 1 + sum(1 for other in ranking.dense_ranks if ranking.dense[other].score > 1 - distance)
-    return fusion.list_weights(request.alpha)[0] / ((request.rrf_k or RRF_K) + position)
+        return Nearness(nearness, words).score(hybrid.EQUAL if request.alpha is None else request.alpha)
+    position = 0.5 + sum(1 for other in ranking.dense_ranks if ranking.dense[other].score > nearness)
+    by_vector, by_text = fusion.list_weights(request.alpha)
+    return (by_vector + by_text * (words > 0 and ranking.has_words)) / ((request.rrf_k or RRF_K) + position)
 
 
 def believe(
@@ -89,9 +97,17 @@ def believe(
 def _lifted(ranking: Ranking, weighed: Mapping[Key, Weighed], request: Request, focused: Stage | None) -> list[Key]:
     """The rows of the answer that memory would move up, best first: only of these a judge need be asked."""
     scores = ranking.scores | moved(ranking.scores, {key: one.added for key, one in weighed.items()})
-    relevant = ranking.about(focused, {key: scores[key] for key in ranking.relevant(request)})
-    chosen = ranking.best(relevant, request.k, request.per_corpus_k)
+    chosen = _shown(ranking, request, focused, scores)
     return [key for key in chosen if key in weighed and weighed[key].added > 0]
+
+
+def _shown(
+    ranking: Ranking, request: Request, focused: Stage | None, scores: Mapping[Key, float] | None = None
+) -> list[Key]:
+    """The rows of the answer, best first: with the scores as they are, or with others."""
+    given = ranking.scores if scores is None else scores
+    relevant = ranking.about(focused, {key: given[key] for key in ranking.relevant(request)})
+    return ranking.best(relevant, request.k, request.per_corpus_k)
 
 
 def _is_about(scope: Scope, focused: Stage, place: Place) -> bool:

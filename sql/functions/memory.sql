@@ -34,6 +34,8 @@ from (
 
 comment on macro table fn.playbook_retract is
 'Take an outcome back: every ranking is again as if it had never been recorded. The journal keeps what happened.
+
+Status: retracted, or unchanged where that was done before.
 @area memory
 @effect records
 @required 3

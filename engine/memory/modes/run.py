@@ -172,8 +172,8 @@ class Run:
 
     def _is_relevant(self, task: Task, row: dict[str, object]) -> bool:
         settings = self.lake.config.relevance
-        if task.focus is None or not settings.filter:
-            return True
+        if task.focus is None or not settings.filter or not task.focus.symbols.read:
+            return True  # without its symbols the file would have everything from elsewhere taken for foreign
         known = json.loads(str(row["metadata"] or "{}"))
         source = next((str(known[name]) for name in PLACES if known.get(name)), None)
         return score(task.focus, Chunk(str(row["content"]), source, str(row["id"]))).kept(settings.threshold)

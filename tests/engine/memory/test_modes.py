@@ -13,6 +13,7 @@ from engine.errors import Busy, Invalid, NotFound, TimedOut
 from engine.lake import Lake
 from engine.memory.modes import task as tasks
 from engine.memory.modes.prompt import Excerpt, compose
+from engine.search.relevance import trees
 from engine.session import Session
 from lakehouse import open_lake
 from tests.asking import session_of
@@ -105,6 +106,15 @@ def test_everything_goes_into_one_prompt_in_order(lake: Lake, fake: Fake) -> Non
     assert (told["prompt_characters"], told["outcome"], told["finish"]) == (len(prompt), "ok", "stop")
     calls = session.run("select model, purpose, tokens, outcome from lake.calls").rows()
     assert calls == [{"model": FREE, "purpose": "chat", "tokens": 10, "outcome": "ok"}]
+
+
+def test_a_file_that_takes_too_long_to_parse_filters_nothing(
+    lake: Lake, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, "SECONDS", 0.05)
+    row = run(lake.session(), FREE, file=FILE | {"content": FILE["content"] + '"a\n' * 20_000})
+    assert row["chunks"] == 2
+    assert "Registry keeps manifests" in fake.prompts[-1]
 
 
 def test_a_strong_model_is_downgraded_unless_it_is_forced(lake: Lake, fake: Fake) -> None:

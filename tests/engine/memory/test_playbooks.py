@@ -183,6 +183,17 @@ def test_what_is_superseded_cannot_be_revised(company: Session) -> None:
         company.run(supersede, [made["playbook_id"]])
 
 
+def test_retracting_twice_is_harmless_and_says_so(company: Session) -> None:
+    company.run(STATUS, [QUESTIONS[0], "W-1", 1.0])
+    retract = "select status from playbook_retract(?, 'workers', ?)"
+    statuses = [company.run(retract, [QUESTIONS[0], "W-1"]).rows() for _ in range(3)]
+    assert statuses == [[{"status": "retracted"}], [{"status": "unchanged"}], [{"status": "unchanged"}]]
+    history = company.run("select action from lake.outcomes order by ts").rows()
+    assert [row["action"] for row in history] == ["recorded", "retracted"]
+    with pytest.raises(NotFound, match="no outcome is recorded"):
+        company.run(retract, [QUESTIONS[0], "W-2"])
+
+
 def test_a_corpus_of_another_model_keeps_its_outcomes(company: Session) -> None:
     company.run(STATUS, [QUESTIONS[0], "W-9", 1.0])
     company.run("select * from drop_corpus('workers')")
