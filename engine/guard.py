@@ -117,7 +117,7 @@ def check(cursor: duck.Cursor, sql: str, known: Known, max_bytes: int) -> Checke
         return Checked("SELECT", True, effect, (), False, expands=True, contained=unsteady({}, words, known.ours))
     if len(parsed) > 1:
         raise Invalid(f"the text holds {len(parsed)} statements", "send one statement at a time")
-    parameters = tuple(sorted(parsed[0].named_parameters, key=lambda name: (len(name), name)))
+    parameters = tokens.parameters(words, parsed[0].named_parameters)
     if kinds == ["EXPLAIN"]:
         return _check_explain(cursor, sql, words, parameters, known)
     return _check_kind(cursor, sql, kinds[0], words, parameters, known)

@@ -10,7 +10,9 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -37,6 +39,19 @@ INSERT_BATCH = (
 INSERT = "insert into control.journal values (?, to_timestamp(?), ?, ?, ?, ?, ?)"
 ENCODER = json.JSONEncoder(default=str, ensure_ascii=False)
 LINGER_SECONDS = 30.0  # longer than any snapshot of the control plane is held open by a small read
+
+
+_STATEMENT: ContextVar[str | None] = ContextVar("statement", default=None)
+
+
+@contextmanager
+def told_by(statement_id: str) -> Iterator[None]:
+    """What is recorded meanwhile in this thread is the work of a statement, unless it is said of which."""
+    before = _STATEMENT.set(statement_id)
+    try:
+        yield
+    finally:
+        _STATEMENT.reset(before)
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,8 @@ class Journal:
     ) -> Entry:
         now = self._clock()
         self._last = max(self._last + 1, int(now * 1e9))
-        return Entry(self._last, now, kind, _clean(subject), _clean(actor), _clean(statement_id), _json(body or {}))
+        told = statement_id or _STATEMENT.get()
+        return Entry(self._last, now, kind, _clean(subject), _clean(actor), _clean(told), _json(body or {}))
 
     def flush(self) -> None:
         """Write everything that was recorded before this call."""

@@ -1,7 +1,7 @@
 """The words of a statement as DuckDB's own lexer reads them: without comments, names without their quotes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -90,3 +90,11 @@ def name_at(tokens: Sequence[Token], at: int) -> tuple[tuple[str, ...], int]:
             break
         at += 1
     return tuple(parts), at
+
+
+def parameters(tokens: Sequence[Token], names: Iterable[str]) -> tuple[str, ...]:
+    """Parameters in the order of a list of values: `?` and `$2` as they count, `$name` as each first appears."""
+    known = {name.lower(): name for name in names}
+    numbers = sorted(filter(str.isdecimal, known), key=int)
+    appear = (known.get(name.text) for sign, name in pairwise(tokens) if sign.text == "$")
+    return tuple(dict.fromkeys([*numbers, *filter(None, appear), *sorted(known.values())]))

@@ -19,6 +19,7 @@ from engine import duck, faults
 from engine.access.roles import Effect, require
 from engine.errors import Busy, Forbidden, Internal, LakehouseError
 from engine.instance import Installable
+from engine.journal import told_by
 from engine.lake import Lake
 from engine.session import Session
 from engine.statement import Statement
@@ -147,7 +148,7 @@ class Body:
         try:
             statement.check()
             require(statement.session.role, kernel.effect, f"{kernel.name.lstrip('_')}()")
-            with within_a_turn():
+            with within_a_turn(), told_by(statement.statement_id):
                 answers = kernel.run(Call(lake, statement), rows)
                 return form(answers, lake.arrow_type(kernel.returns), statement.check)
         except LakehouseError as error:

@@ -85,7 +85,10 @@ class Import:
 
 def _columns(schema: pa.Schema) -> str:
     """What is selected of the rows: texts as SQL writes them, and scores as numbers, too; a lacking column is NULL."""
-    names = {name.lower(): name for name in reversed(schema.names)}
+    names = {name.lower(): name for name in schema.names}
+    for name in (*TEXTS, "score"):
+        if sum(one.lower() == name for one in schema.names) > 1:
+            raise Invalid(f"the query has several columns {name!r}", f"name one of them alone so, as in {EXAMPLE}")
     for name in REQUIRED:
         if name not in names:
             raise Invalid(f"the query has no column {name!r}", nearest(name, list(names)))

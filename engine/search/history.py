@@ -132,4 +132,5 @@ def _remove(cursor: duck.Cursor, corpus: str, generations: Sequence[str]) -> Non
 
 
 def _point(cursor: duck.Cursor, corpus: str, generation: str) -> None:
-    cursor.execute("insert or replace into control.live (corpus, generation) values (?, ?)", [corpus, generation])
+    statement = "insert or replace into control.live (corpus, generation, swapped_at) values (?, ?, now())"
+    cursor.execute(statement, [corpus, generation])

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from engine import duck
 from engine.access.profiles import ADMIN
-from engine.errors import Conflict, Forbidden, LakehouseError
+from engine.errors import Conflict, Forbidden, Invalid, LakehouseError
 from engine.models.embedder import Embedder
-from engine.search import build, policy, source
+from engine.search import build, policy, source, watched
 from engine.search.build import Changes, Delta, Task
 from engine.search.definitions import Definition, check_name
 from engine.search.generation import Generation, Manifest, Part
@@ -59,7 +59,7 @@ class Indexer:
         if not self._session.reach.changes_corpus(wanted.corpus):
             hint = "ask an admin for a grant on it, without filter"
             raise Forbidden(f"your profile may not make a corpus named {wanted.corpus!r}", hint)
-        policy.check(wanted.refresh)
+        self._check_policy(wanted)
         corpora = self._lake.corpora
         with corpora.building(wanted.corpus):
             if corpora.exists(wanted.corpus):
@@ -73,6 +73,14 @@ class Indexer:
                 outcome = self._build(wanted, None)
         corpora.upkeep.notice()
         return outcome
+
+    def _check_policy(self, wanted: Definition) -> None:
+        policy.check(wanted.refresh)
+        if wanted.refresh == policy.ON_APPEND:
+            with closing(self._lake.cursor()) as cursor:
+                if not watched.is_followed(cursor, wanted.source):
+                    hint = "give a cron expression, such as '*/10 * * * *', or 'manual'"
+                    raise Invalid("the source reads a folder, of whose changes the lake hears nothing", hint)
 
     def refresh(self, corpus: str | None) -> Outcome:
         """Bring a corpus up to date with its source; `unchanged` when it is."""

@@ -12,6 +12,15 @@ FUNCTIONS = {
 }  # with the journal entries they grow by
 VIEWS = {"answers": {"answer"}, "playbooks": {"outcome", "swap"}, "outcomes": {"outcome"}}  # of the schema lake
 
+FOLDERS = {"repo_documents", "repo_symbols", "repo_findings"}  # whose files nobody tells the lake of
+
+
+def is_followed(cursor: duck.Cursor, given: str) -> bool:
+    """Whether anything that the lake hears of can change a source: not where it reads a folder alone."""
+    if FOLDERS.isdisjoint(tokens.calls(tokens.read(source.statement_of(given)))):
+        return True
+    return bool(knowledge(given)) or tables(cursor, given) != set()
+
 
 def knowledge(given: str) -> set[str]:
     """The kinds of journal entries by which a source grows; views and macros of the caller are not seen through."""

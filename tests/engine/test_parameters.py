@@ -86,6 +86,27 @@ def test_names_and_numbers(session: Session) -> None:
     assert kinds(session, "select $1 from t where $1 is null or a = $1") == {"1": INT}
 
 
+@pytest.mark.parametrize(
+    ("sql", "values", "row"),
+    [
+        ("select $q as q, $c as c", ["a", "b"], {"q": "a", "c": "b"}),
+        ("select $$d$$ as d, $zz as z, $A as a, $zz || $Zz as again", ["1", "2"], {"z": "1", "a": "2"}),
+        ("select $2 as b, $1 as a, $10 as j, $3 as c, $4 as d, $5, $6, $7, $8, $9", list("abcdefghij"), {"j": "j"}),
+        ('select $"x y" as x, $a as a -- $b', ["1", "2"], {"x": "1", "a": "2"}),
+        (
+            "with w as (select $low as l) select l, $high as h from w where -1=-$one",
+            ["1", "2", 1],
+            {"l": "1", "h": "2"},
+        ),
+    ],
+)
+def test_a_list_gives_values_in_the_order_of_the_text(
+    session: Session, sql: str, values: list[object], row: dict[str, str]
+) -> None:
+    (found,) = session.run(sql, values).rows()
+    assert {name: found[name] for name in row} == row
+
+
 def test_inference_leaves_a_transaction_as_it_is(session: Session, lake: Lake) -> None:
     transaction = session.begin()
     session.run("create table inside (x hugeint, y date)", transaction=transaction)

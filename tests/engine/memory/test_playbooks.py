@@ -183,6 +183,22 @@ def test_what_is_superseded_cannot_be_revised(company: Session) -> None:
         company.run(supersede, [made["playbook_id"]])
 
 
+def test_the_history_tells_which_statement_recorded_an_outcome(company: Session) -> None:
+    company.run(STATUS, [QUESTIONS[0], "W-1", 1.0])
+    judge(company, [(QUESTIONS[1], "W-2", 0.0)])
+    found = company.run(
+        "select outcome.id, statement.sql from lake.outcomes as outcome join lake.statements as statement "
+        "using (statement_id) order by outcome.ts"
+    ).rows()
+    assert found == [{"id": "W-1", "sql": STATUS}, {"id": "W-2", "sql": IMPORTED}]
+
+
+@pytest.mark.parametrize("columns", ["query, corpus, id, score, score", 'query, corpus, id, score, 1.0 as "SCORE"'])
+def test_two_columns_of_one_name_are_refused(company: Session, columns: str) -> None:
+    with pytest.raises(Invalid, match="several columns 'score'"):
+        company.run(f"select * from playbook_import('select {columns} from lake.playbooks')")
+
+
 def test_retracting_twice_is_harmless_and_says_so(company: Session) -> None:
     company.run(STATUS, [QUESTIONS[0], "W-1", 1.0])
     retract = "select status from playbook_retract(?, 'workers', ?)"

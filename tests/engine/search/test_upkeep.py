@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import Invalid
+from engine.errors import Invalid, LakehouseError
 from engine.lake import Lake
 from engine.search import indexing, policy, watched
 from engine.session import Session
@@ -115,6 +115,22 @@ def test_queries_views_and_macros_are_seen_through(lake: Lake, session: Session,
     session.run("insert into docs values ('new', 'forklift', 1), ('not', 'forklift', 7)")
     until(lambda: "new" in lake.corpora.live("docs").places)
     assert "not" not in lake.corpora.live("docs").places
+
+
+def test_a_folder_cannot_be_followed_by_changes_that_the_lake_hears_of(session: Session) -> None:
+    with pytest.raises(Invalid, match="reads a folder"):
+        create(session, "on_append", "from repo_documents('code')")
+    source = "select docs.* from docs, repo_documents('code')"
+    with pytest.raises(LakehouseError, match="code"):  # it is read, and is not there
+        create(session, "on_append", source)
+
+
+def test_it_is_told_when_a_corpus_was_swapped(session: Session) -> None:
+    create(session, "manual")
+    session.run("insert into docs values ('new', 'forklift', 1)")
+    session.run("select * from refresh_corpus('docs')")
+    (row,) = session.run("select swapped_at > created_at as later from lake.corpora").rows()
+    assert row == {"later": True}
 
 
 RECORD = "select * from playbook_record(?, 'docs', 'd000001', 1.0)"
