@@ -13,9 +13,9 @@ comment on macro table fn.pathway_record is
 
 Known fields: task_class, file_path, signal_class; ladder_attempts [{model, accepted, reject_reason}]; final_verdict;
 audit_consensus {passed}; semantic_flags [{kind}]; type_hints_used [{source, symbol, type_repr}]; bug_fingerprints [{flag,
-pattern_key, example, occurrences}]; kb_chunks; tags; uid. All may be missing, others are kept. Status: added; updated = its
-uid or its workflow (attempts and verdict) is known, a replay was counted, the first content stays; noop = the known one is
-retired or superseded. A list of traces is one transaction: pathway_record((select list(trace) from traces)).
+pattern_key, example, occurrences}]; kb_chunks; tags; uid. All may be missing or null, others are kept. Status: added; updated =
+its uid or its workflow (attempts and verdict) is known, a replay was counted, the first content stays; noop = the known one
+is retired or superseded. A list of traces is one transaction: pathway_record((select list(trace) from traces)).
 Called for each row of a table it records in several transactions, and equal rows once.
 @area memory
 @effect records
@@ -90,9 +90,9 @@ from (
 comment on macro table fn.pathway_replay is
 'Tell how a replay of a pathway went. Below 80 % success after three replays it is retired for good.
 
-`succeeded` may be a list, counted in its order in one transaction; the answer has the last state. From a table: select r.*
-from (select uid, list(ok order by ts) as oks from outcomes group by uid), pathway_replay(uid, oks) as r. Called for each row
-instead, rows that are equal are one replay, though each of them is answered: the engine runs what is equal once.
+`succeeded` may be a list of at most 100,000, counted in its order in one transaction; the answer has the last state. From a
+table: select r.* from (select uid, list(ok order by ts) as oks from outcomes group by uid), pathway_replay(uid, oks) as r.
+Called for each row instead, rows that are equal are one replay, though each of them is answered: the engine runs what is equal once.
 An observer''s `verdict` of ''reject'' with a `confidence` of 0.7 or more retires it at once; ''cycle'' and ''accept'' do not.
 Status: counted, retired (by one of these replays), ignored (it was retired before).
 @area memory
@@ -116,7 +116,7 @@ comment on macro table fn.pathway_lookup is
 
 `eligible` = all conditions of `gate` hold: the same task, area (first two segments of the path) and signal; three replays; 80 %
 of them succeeded; no failed audit; similarity 0.90; live. Its `model` is then tried first. `tokens` are those of the task
-(''flag:OffByOne'', ''bug:…''); without them only task, file and signal are compared.
+(''flag:OffByOne'', ''bug:…''); without them only task, file and signal are compared. `file` is NULL for a task without one.
 @area memory
 @effect reads
 @required 3
@@ -153,6 +153,8 @@ from (
 
 comment on macro table fn.bug_fingerprints is
 'The bugs that were met in an area of the files, over its live pathways, the most frequent first.
+
+`file` is NULL for a task that is about none.
 @area memory
 @effect reads
 @required 3
@@ -191,9 +193,11 @@ from (
 comment on macro table fn.import_pathways is
 'Import pathways from a state.json of the original, or from its event log (.jsonl), as they lie.
 
-The file must be in a folder of [ingest] allowed. Missing fields take their defaults, unknown ones are kept. Status: added; exists =
-the uid is known, and stays as it is; corrupt = a trace or line that cannot be read, contradicts itself, or has a time outside
-1677-09-21 to 2262-04-11, with its place and the reason. A state that is cut off is one such row.
+The file must be in a folder of [ingest] allowed. Missing fields take their defaults, unknown ones are kept. Status: added (a
+pathway of the lake that it follows is superseded); exists = the uid is known, and stays as it is; conflict = it was left out,
+for the pathway that it follows has another successor: revise that one with it; corrupt = a trace or line that cannot be read,
+contradicts itself, or has a time outside 1677-09-21 to 2262-04-11, with its place and the reason. A state that is cut off is
+one such row.
 @area memory
 @effect administers
 @required 1

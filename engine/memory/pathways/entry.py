@@ -71,6 +71,15 @@ class Entry:
         """The share of judged replays that succeeded, None before the first."""
         return self.replays_succeeded / self.judged if self.judged else None
 
+    def replayed(self, succeeded: bool | None) -> "Entry":
+        """The same pathway with one replay more; None for one that nobody judged."""
+        return replace(
+            self,
+            replay_count=min(self.replay_count + 1, MOST_REPLAYS),
+            replays_succeeded=self.replays_succeeded + (succeeded is True),
+            replays_failed=self.replays_failed + (succeeded is False),
+        )
+
     def floats(self) -> Vector:
         """Its vector, float32 [32]."""
         return np.frombuffer(self.vector, "<f4")

@@ -1,7 +1,7 @@
 """Pathways from files of the original: `state.json` as it lies, or its event log with whatever is corrupt in it.
 
 One bad trace or line never stops the others: each is reported with where it stands. A pathway whose uid is known stays
-as it is, so that importing twice is harmless.
+as it is, so that importing twice is harmless; but it is superseded by a trace that follows it, as by `pathway_revise`.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,9 +17,13 @@ import pyarrow as pa
 from engine import encoded
 from engine.encoded import decode, encode, too_long
 from engine.errors import Conflict, Invalid, LakehouseError
+from engine.memory.pathways import gate
 from engine.memory.pathways.entry import Entry, with_content
 from engine.memory.pathways.kept import restore
-from engine.memory.pathways.store import writing
+from engine.memory.pathways.recorded import UIDS
+from engine.memory.pathways.store import Unit, writing
+from engine.memory.pathways.succession import Succession
+from engine.memory.pathways.trace import Facts
 from engine.storage import files
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
 OPS = ("add", "update", "revise", "retire", "replay")
 TRACE_LISTS = ("pathways", "traces")
+OF_A_TRACE = {*Facts.model_fields, *UIDS, "content"}  # an object with one of these keys is no map of pathways
 BESIDE_BYTES = 65_536  # of a line, for what stands beside the content
 
 
@@ -34,7 +40,7 @@ class Report:
     """What became of one trace, or of one line that is no event."""
 
     uid: str | None
-    status: str  # added, exists, corrupt
+    status: str  # added, exists, conflict, corrupt
     line: int | None  # of an event log; the position of a trace in a state file
     detail: str | None
 
@@ -51,16 +57,26 @@ def read(lake: "Lake", uri: str | None, actor: str, check: Callable[[], None]) -
     now_ns = int(lake.clock() * 1e9)
     source = Source(lake.config.pathway.trace_bytes, now_ns, check)
     source.read(text)
-    reports = list(source.corrupt)
-    with writing(lake, actor) as unit:
+    with writing(lake, actor, check) as unit:
         unit.load(source.entries)
-        for uid, entry in source.entries.items():
-            check()
-            is_known = unit.find(uid) is not None
-            if not is_known:
-                unit.put(entry, "imported", file=place.name, trace=entry.content)
-            reports.append(Report(uid, "exists" if is_known else "added", source.places[uid], None))
+        known = [Report(uid, "exists", line, None) for uid, line in source.places.items() if unit.find(uid) is not None]
+        reports = [*source.corrupt, *known, *_keep(unit, source, place.name, check)]
     return sorted(reports, key=lambda report: report.line or 0)
+
+
+def _keep(unit: Unit, source: "Source", file: str, check: Callable[[], None]) -> Iterator[Report]:
+    """Put the traces that are new, but for those whose place another has."""
+    succession = Succession(unit, source.entries)
+    for entry in succession.new():
+        check()
+        line = source.places[entry.uid]
+        try:
+            placed = succession.placed(entry)
+        except Conflict as error:
+            yield Report(entry.uid, "conflict", line, error.message)
+        else:
+            unit.put(placed, "imported", file=file, trace=placed.content)
+            yield Report(entry.uid, "added", line, None)
 
 
 def location(lake: "Lake", uri: str) -> files.Location:
@@ -171,16 +187,24 @@ def _after(entry: Entry, event: dict[str, Any], now_ns: int) -> Entry:
     if event["op"] == "retire":
         return replace(entry, retired=True, retirement_reason=str(event.get("reason") or "retired in the log"))
     if event["op"] == "replay":
-        succeeded = event.get("succeeded")  # the original's events do not say; ours do
-        return replace(
-            entry,
-            replay_count=entry.replay_count + 1,
-            replays_succeeded=entry.replays_succeeded + (succeeded is True),
-            replays_failed=entry.replays_failed + (succeeded is False),
-        )
+        return _replayed(entry, event.get("succeeded"))
     if "content" not in event:
         raise Invalid("update without a content")
     return replace(with_content(entry, event["content"], now_ns), updated_at_ns=entry.updated_at_ns)
+
+
+def _replayed(entry: Entry, succeeded: object) -> Entry:
+    """The pathway after a replay: one that was judged is counted as `pathway_replay` does, and may retire it.
+
+    The original's events do not say how it went; they are counted whatever became of the pathway.
+    """
+    if not isinstance(succeeded, bool):
+        return entry.replayed(None)
+    if entry.retired:
+        return entry
+    counted = entry.replayed(succeeded)
+    reason = gate.failing(counted)
+    return counted if reason is None else replace(counted, retired=True, retirement_reason=reason)
 
 
 def _is_log(text: str) -> bool:
@@ -191,12 +215,16 @@ def _is_log(text: str) -> bool:
 
 
 def _traces(state: object) -> Iterator[object]:
-    """The traces of a state: a list of them, lists of them by pathway id, or either below `pathways` or `traces`."""
-    inner = next((state[name] for name in TRACE_LISTS if name in state), state) if isinstance(state, dict) else state
+    """The traces of a state: a list of them, lists of them by pathway id, or either below `pathways` or `traces`.
+
+    What is null is empty. Raises Invalid for a file in which nothing could be a pathway.
+    """
+    named = [state[name] for name in TRACE_LISTS if name in state] if isinstance(state, dict) else []
+    inner = next((one for one in named if one is not None), [] if named else state)
     if isinstance(inner, list):
-        yield from inner
-    elif isinstance(inner, dict) and all(isinstance(value, list | dict) for value in inner.values()):
-        for value in inner.values():
-            yield from value if isinstance(value, list) else [value]
-    else:
-        raise Invalid("the file holds no pathways", 'a state is {"pathways": {"<pathway id>": [{…}, …]}}')
+        return iter(inner)
+    if isinstance(inner, dict) and not OF_A_TRACE & set(inner):
+        groups = [value for value in inner.values() if value is not None]
+        if not groups or any(isinstance(value, list | dict) for value in groups):
+            return chain.from_iterable(value if isinstance(value, list) else [value] for value in groups)
+    raise Invalid("the file holds no pathways", 'a state is {"pathways": {"<pathway id>": [{…}, …]}}')

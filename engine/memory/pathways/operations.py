@@ -7,6 +7,7 @@ the pathway that is there; where that one was retired or superseded nothing is d
 
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.encoded import encode
 from engine.errors import Conflict, Invalid, nearest
 from engine.memory.pathways import gate
-from engine.memory.pathways.entry import MOST_REPLAYS, Entry, new, with_content
+from engine.memory.pathways.entry import Entry, new, with_content
 from engine.memory.pathways.recorded import Recorded, parse, parse_all
 from engine.memory.pathways.store import Unit, writing
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from engine.lake import Lake
 
 LONGEST_REASON = 10_000
+MOST_OUTCOMES = 100_000  # of one pathway in one call: all others who record wait for it
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Replays:
         """Raises Invalid for what cannot be counted."""
         if not self.succeeded or None in self.succeeded:
             raise Invalid("succeeded is missing", "true or false, or a list of them")
+        if len(self.succeeded) > MOST_OUTCOMES:
+            raise Invalid(f"succeeded has more than {MOST_OUTCOMES} outcomes", "tell them in several calls")
         if self.verdict is not None and self.verdict not in gate.VERDICTS:
             raise Invalid(f"unknown verdict {self.verdict[:80]!r}", nearest(self.verdict, gate.VERDICTS))
         if self.verdict is not None and len(self.succeeded) > 1:
@@ -89,6 +93,9 @@ class Operations:
         self._lake, self._actor, self._check, self._new_uid = lake, actor, check, new_uid
         self._limit = lake.config.pathway.trace_bytes
 
+    def _writing(self) -> AbstractContextManager[Unit]:
+        return writing(self._lake, self._actor, self._check)
+
     def record(self, texts: Sequence[str]) -> list[list[Done]]:
         """Add traces; one under a known uid, or with a known workflow, counts as a replay of it.
 
@@ -105,7 +112,7 @@ class Operations:
         made = [  # a nanosecond apart, so that their order is kept
             new(one.uid or self._new_uid(), one.content, now_ns + at, tags=one.tags) for at, one in enumerate(recorded)
         ]
-        with writing(self._lake, self._actor) as unit:
+        with self._writing() as unit:
             unit.load((one.uid for one in made), {one.workflow for one in made if one.workflow})
             return [self._add(unit, one, was.uid is not None) for one, was in zip(made, recorded, strict=True)]
 
@@ -119,13 +126,13 @@ class Operations:
             return Done(unit.put(entry, "added", trace=entry.content), "added")
         if not known.is_live:
             return Done(known, "noop", known.retirement_reason or _superseded(known))
-        counted = replace(known, replay_count=_one_more(known.replay_count), updated_at_ns=unit.now_ns)
+        counted = replace(known.replayed(None), updated_at_ns=unit.now_ns)
         return Done(unit.put(counted, "repeated", replay_count=counted.replay_count), "updated")
 
     def update(self, changes: Sequence[tuple[str | None, str]]) -> list[Done]:
         """Replace contents under the same uids. Status: replaced or unchanged. Raises NotFound, Conflict, Invalid."""
         parsed = [(_named(uid), parse(trace, self._limit)) for uid, trace in changes]
-        with writing(self._lake, self._actor) as unit:
+        with self._writing() as unit:
             unit.load([uid for uid, _ in parsed])
             return [self._update(unit, uid, one) for uid, one in parsed]
 
@@ -145,7 +152,7 @@ class Operations:
         Raises NotFound for an unknown parent, Conflict for one that is retired, superseded, or would be its own child.
         """
         parsed = [(_named(uid), parse(trace, self._limit)) for uid, trace in changes]
-        with writing(self._lake, self._actor) as unit:
+        with self._writing() as unit:
             unit.load([uid for uid, _ in parsed] + [one.uid for _, one in parsed if one.uid])
             return [self._revise(unit, uid, one) for uid, one in parsed]
 
@@ -170,7 +177,7 @@ class Operations:
                 raise Invalid("retiring needs a reason", "say why")
             if len(reason) > LONGEST_REASON:
                 raise Invalid(f"the reason is longer than {LONGEST_REASON} characters", "shorten it")
-        with writing(self._lake, self._actor) as unit:
+        with self._writing() as unit:
             unit.load([_named(uid) for uid, _ in wanted])
             return [self._retire(unit, unit.get(_named(uid)), str(reason)) for uid, reason in wanted]
 
@@ -188,7 +195,7 @@ class Operations:
         """
         for one in told:
             one.check()
-        with writing(self._lake, self._actor) as unit:
+        with self._writing() as unit:
             unit.load({_named(one.uid) for one in told})
             return [self._replays(unit, one) for one in told]
 
@@ -203,13 +210,7 @@ class Operations:
         self._check()
         if entry.retired:
             return Done(entry, "ignored", f"retired: {entry.retirement_reason}")
-        counted = replace(
-            entry,
-            replay_count=_one_more(entry.replay_count),
-            replays_succeeded=entry.replays_succeeded + succeeded,
-            replays_failed=entry.replays_failed + (not succeeded),
-            updated_at_ns=unit.now_ns,
-        )
+        counted = replace(entry.replayed(succeeded), updated_at_ns=unit.now_ns)
         told = {"succeeded": succeeded, "replay_count": counted.replay_count}
         reason = rejected or gate.failing(counted)
         if reason is None:
@@ -222,10 +223,6 @@ def _named(uid: str | None) -> str:
     if not uid or not uid.strip():
         raise Invalid("the uid is empty", "take it from pathway_record, or from lake.pathways")
     return uid
-
-
-def _one_more(count: int) -> int:
-    return min(count + 1, MOST_REPLAYS)
 
 
 def _superseded(entry: Entry) -> str:

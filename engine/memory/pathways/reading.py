@@ -22,9 +22,10 @@ def _check_k(k: int) -> None:
 
 
 def _narrow(task_class: str | None, file: str | None, signal_class: str | None) -> tuple[str, str, str]:
-    if not task_class or not file:
-        raise Invalid("the question needs a task class and a file", "such as 'code_review', 'crates/queryd/src/db.rs'")
-    return task_class, file, signal_class or ""
+    """What a fingerprint is of; a task need not be about a file. Raises Invalid without a task class."""
+    if not task_class:
+        raise Invalid("the question needs a task class", "such as 'code_review'")
+    return task_class, file or "", signal_class or ""
 
 
 def _live(lake: "Lake", pathway_id: str, reach: Profile) -> list[Entry]:

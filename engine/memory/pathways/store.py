@@ -1,7 +1,7 @@
 """Pathways on disk: read by id, and changed in one transaction with their journal entries."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import pyarrow as pa
 from engine import duck
 from engine.access.profiles import OWNER
 from engine.errors import Conflict, NotFound
+from engine.locks import LOOK_SECONDS
 from engine.memory.pathways.entry import COLUMNS, Entry, table
 
 if TYPE_CHECKING:
@@ -24,20 +25,22 @@ UPDATE = (
     + ", ".join(f"{name} = batch.{name}" for name in COLUMNS if name != "uid")
     + f" from temp.main.{BATCH} as batch where pathway.uid = batch.uid"
 )
+TOLD_AT_ONCE = 2048  # journal entries of one statement; others use the journal between two of them
 _WRITING = threading.Lock()  # two writers on one pathway would conflict; a process has one home open
 
 
 class Unit:
     """One transaction on the pathways: each is read once, changed in memory, and written at the end."""
 
-    def __init__(self, lake: "Lake", cursor: duck.Cursor, actor: str) -> None:
+    def __init__(self, lake: "Lake", cursor: duck.Cursor, actor: str, check: Callable[[], None]) -> None:
         """Made by `writing`."""
-        self._lake, self._cursor, self._actor = lake, cursor, actor
+        self._lake, self._cursor, self._actor, self._check = lake, cursor, actor, check
         self._reach = lake.profiles.find(actor) or OWNER
         self._known: dict[str, Entry] = {}
         self._before: dict[str, Entry | None] = {}
         self._workflows: dict[str, list[str]] = {}
         self._taken: set[str] = set()  # uids of pathways that the actor does not see
+        self._told: list[tuple[str | None, dict[str, Any]]] = []  # for the journal, in the order of the acts
         self.now_ns = int(lake.clock() * 1e9)
 
     def load(self, uids: Iterable[str], workflows: Iterable[str] = ()) -> None:
@@ -48,6 +51,11 @@ class Unit:
                     self._remember(entry)
                 elif column == "uid":
                     self._taken.add(entry.uid)
+
+    def followers(self, uids: Iterable[str]) -> list[Entry]:
+        """What is there that names one of these uids as its predecessor, live ones first, oldest first."""
+        found = [one for one in select(self._cursor, "predecessor_uid", list(uids)) if one.is_seen_by(self._reach)]
+        return sorted(found, key=lambda one: (not one.is_live, one.created_at_ns, one.uid))
 
     def _remember(self, entry: Entry) -> None:
         self._known.setdefault(entry.uid, entry)
@@ -82,16 +90,20 @@ class Unit:
         self._known[entry.uid] = entry
         self._remember(entry)
         facts = {"action": action, "pathway_id": entry.pathway_id, "version": entry.version, **told}
-        self._lake.journal.record_within(self._cursor, "pathway", entry.uid, facts, self._actor)
+        self._told.append((entry.uid, facts))
         return entry
 
     def write(self) -> None:
-        """Write all that was put."""
+        """Write all that was put, and what the journal is told of it."""
         added = [self._known[uid] for uid, before in self._before.items() if before is None]
         changed = [self._known[uid] for uid, before in self._before.items() if before is not None]
         for entries, statement in ((added, INSERT), (changed, UPDATE)):
             if entries:
                 run_with(self._cursor, table(entries), statement)
+        for start in range(0, len(self._told), TOLD_AT_ONCE):
+            self._check()
+            some = self._told[start : start + TOLD_AT_ONCE]
+            self._lake.journal.record_all_within(self._cursor, "pathway", some, self._actor)
 
 
 def unknown(uid: str) -> NotFound:
@@ -118,9 +130,17 @@ def select(cursor: duck.Cursor, column: str, values: Sequence[str]) -> list[Entr
 
 
 @contextmanager
-def writing(lake: "Lake", actor: str) -> Iterator[Unit]:
-    """A transaction of `actor` on the pathways: all of it is on disk at the end, or nothing of it."""
-    with _WRITING, lake.control() as cursor:
-        unit = Unit(lake, cursor, actor)
-        yield unit
-        unit.write()
+def writing(lake: "Lake", actor: str, check: Callable[[], None]) -> Iterator[Unit]:
+    """A transaction of `actor` on the pathways: all of it is on disk at the end, or nothing of it.
+
+    Raises what `check` raises; it is called while another one writes, and between steps of writing.
+    """
+    while not _WRITING.acquire(timeout=LOOK_SECONDS):
+        check()
+    try:
+        with lake.control() as cursor:
+            unit = Unit(lake, cursor, actor, check)
+            yield unit
+            unit.write()
+    finally:
+        _WRITING.release()

@@ -25,6 +25,12 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """A field that is null is missing: older files write it so, and structs of a list have the same fields."""
+        return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+
 
 class Attempt(Part):
     """One rung of the ladder: a model, and whether its answer was accepted."""
@@ -48,9 +54,9 @@ class Flag(Part):
 class TypeHint(Part):
     """A type that was told to the model."""
 
-    source: str
+    source: str = ""
     symbol: str
-    type_repr: str
+    type_repr: str = ""
 
 
 class Bug(Part):
@@ -84,12 +90,6 @@ class Facts(Part):
     semantic_flags: list[Flag] = Field(default_factory=list)
     type_hints_used: list[TypeHint] = Field(default_factory=list)
     bug_fingerprints: list[Bug] = Field(default_factory=list)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
-        """A field that is null is missing: older files write it so."""
-        return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
 
     @property
     def file(self) -> str:

@@ -291,9 +291,9 @@ def test_a_long_trace_is_kept_and_a_longer_one_refused(session: Session) -> None
         ("from pathway_retire('none', 'why')", "there is no pathway 'none'"),
         ("from pathway_history('none')", "there is no pathway 'none'"),
         ("from pathway_history(null)", "there is no pathway ''"),
-        ("from pathway_lookup(null, 'x', 'y')", "needs a task class and a file"),
+        ("from pathway_lookup(null, 'x', 'y')", "the question needs a task class; such as 'code_review'"),
         ("from pathway_lookup('x', 'a/b', 'y', k := 0)", "k is 0"),
-        ("from bug_fingerprints('x', '', 'y')", "needs a task class and a file"),
+        ("from bug_fingerprints('', 'x', 'y')", "the question needs a task class; such as 'code_review'"),
     ],
 )
 def test_what_is_wrong_is_said(session: Session, sql: str, message: str) -> None:
