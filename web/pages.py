@@ -1,6 +1,8 @@
 """The pages around the data: SQL, Explore, Journal. A page is its queries and one template."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -28,16 +30,25 @@ VERSIONS = "select * from lake.versions where (bucket, schema, dataset) = (?, ?,
 DATASETS = "select * from lake.datasets order by all"
 CORPORA = "select * from lake.corpora order by all"
 FUNCTIONS = "select * from lake.functions order by area, function"
+KINDS = "select kind, count(*) as entries from lake.journal group by kind order by kind"
 ERRORS = """select ts, code, message, hint, sql, actor
 from lake.errors
 order by ts desc
-limit 50
+limit ?
 """
 STATEMENTS = """select ts, sql, status, outcome, rows, milliseconds, progress, profile, statement_id
 from lake.statements
 order by ts desc
-limit 50
+limit ?
 """
+EVENTS = """select ts, kind, actor, subject, left(body::varchar, 9000) as body
+from lake.journal
+where if($2::varchar is null, kind not in ('error', 'statement', 'call', 'answer', 'mode_run'), kind = $2)
+order by ts desc, entry desc
+limit $1
+"""  # of all kinds but those that everyday use writes
+LATEST = 50  # entries in each part of the journal
+OF_KIND = 100  # entries of one kind
 
 Query = tuple[str, list[object]]
 
@@ -143,6 +154,36 @@ async def corpus(request: Request) -> Response:
 
 
 async def journal(request: Request) -> Response:
-    """`GET /journal`: the latest errors and statements."""
-    found = await ask(request, _all({"errors": (ERRORS, []), "statements": (STATEMENTS, [])}))
-    return page(request, "journal.html", found)
+    """`GET /journal`: the latest errors, events and statements, or with `?kind=` the entries of that kind alone."""
+    kind = request.query_params.get("kind", "")
+    parts: dict[str, Query] = {
+        "Errors": (ERRORS, [LATEST]), "Events": (EVENTS, [LATEST, None]), "Statements": (STATEMENTS, [LATEST]),
+    }  # fmt: skip
+    if kind:
+        alone: dict[str, Query] = {"error": (ERRORS, [OF_KIND]), "statement": (STATEMENTS, [OF_KIND])}
+        parts = {f"Kind: {kind}": alone.get(kind, (EVENTS, [OF_KIND, kind]))}
+    kinds, found = await ask(request, lambda session: (_all({"kinds": (KINDS, [])})(session), _all(parts)(session)))
+    shown = {title: _readable(answer) for title, answer in found.items()}
+    return page(request, "journal.html", {"kind": kind, "kinds": kinds["kinds"].records(), "parts": shown})
+
+
+def _readable(entries: Answer) -> Answer:
+    """Entries of the journal with their body, a JSON object, as a line of its names and values."""
+    names = [column.name for column in entries.columns]
+    if "body" not in names:
+        return entries
+    place = names.index("body")
+    return replace(entries, rows=[[*row[:place], told(row[place]), *row[place + 1 :]] for row in entries.rows])
+
+
+def told(body: str) -> str:
+    """What the body of an entry says: `action: recorded · id: W-1`, without what is empty; as it is when it was cut."""
+    try:
+        given: dict[str, object] = json.loads(body)
+    except ValueError:
+        return f"{body} …"
+    return " · ".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in given.items()
+        if value not in (None, "")
+    )

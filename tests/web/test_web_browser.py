@@ -49,7 +49,8 @@ STATES = {
     "ask": go("/"),
     "answer": go(ASKED),
     "answer, opened": open_everything,
-    "noted": go(f"{ASKED}&noted_corpus=resumes&noted_id=W-1"),
+    "noted": go(f"{ASKED}&noted_corpus=resumes&noted_id=W-1&noted_as=retracted"),
+    "noted elsewhere": go(f"{ASKED}&noted_corpus=resumes&noted_id=W-99&noted_as=helpful"),
     "nothing": go("/?q=forklift&corpus=resumes&filter=state%20%3D%20%27ZZ%27"),
     "wrong filter": go("/?q=x&corpus=resumes&filter=nope"),
     "sql": go("/sql"),
@@ -61,6 +62,7 @@ STATES = {
     "odd dataset": go(f"/explore/dataset/{quote(ODD, safe='')}"),
     "corpus": go("/explore/corpus/resumes"),
     "journal": go("/journal"),
+    "journal, one kind": go("/journal?kind=statement"),
     "not found": go("/nope"),
 }
 
@@ -202,7 +204,7 @@ def test_pages_do_not_jump(browser: Browser, console: Console) -> None:
     context = browser.new_context(base_url=console.url)
     page = context.new_page()
     places = []
-    for path in ("/", ASKED, "/sql", "/explore", "/journal", "/nope"):
+    for path in ("/", ASKED, "/sql", "/explore", "/journal", "/journal?kind=statement", "/nope"):
         page.goto(path)
         places.append(page.locator(".brand").bounding_box())
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
@@ -213,7 +215,7 @@ def test_pages_do_not_jump(browser: Browser, console: Console) -> None:
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, console: Console) -> None:
     context = browser.new_context(base_url=console.url, viewport={"width": 360, "height": 740})
     page = context.new_page()
-    for path in ("/", ASKED, "/sql", "/explore", "/explore/dataset/workers", "/journal"):
+    for path in ("/", ASKED, "/sql", "/explore", "/explore/dataset/workers", "/journal", "/journal?kind=statement"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
     context.close()

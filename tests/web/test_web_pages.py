@@ -18,6 +18,7 @@ PAGES = [
     "/sql",
     "/explore",
     "/journal",
+    "/journal?kind=outcome",
     "/explore/corpus/resumes",
     "/explore/dataset/workers",
 ]
@@ -200,7 +201,9 @@ def test_an_error_is_an_alert_with_code_and_hint(client: httpx.Client) -> None:
 
 def test_nothing_is_markup_that_comes_from_the_lake(client: httpx.Client) -> None:
     pages = [
-        client.get("/", params={"q": SCRIPT, "filter": "", "noted_corpus": SCRIPT, "noted_id": SCRIPT}),
+        client.get(
+            "/", params={"q": SCRIPT, "filter": "", "noted_corpus": SCRIPT, "noted_id": SCRIPT, "noted_as": "helpful"}
+        ),
         client.get("/", params={"q": "ladder inspection every Monday"}),
         client.get("/", params={"q": "x", "corpus": SCRIPT, "filter": SCRIPT}),
         client.get("/explore"),
