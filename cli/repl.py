@@ -17,7 +17,7 @@ def run_one(source: Client, statement: str, how: Format) -> None:
 
 
 def loop(source: Client, how: Format) -> None:
-    """Read statements until Ctrl-D; an error is shown and the next one is read."""
+    """Read statements until Ctrl-D; an error is shown and the next one is read. Ctrl-C ends what runs or is typed."""
     click.echo("SQL, ended by a semicolon. Ctrl-D ends. Try: select * from lake.functions;")
     lines: list[str] = []
     while True:
@@ -38,3 +38,5 @@ def loop(source: Client, how: Format) -> None:
                 run_one(source, text, how)
             except LakehouseError as error:
                 click.echo(str(error), err=True)
+            except KeyboardInterrupt:
+                click.echo("cancelled", err=True)

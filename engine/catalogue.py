@@ -28,8 +28,7 @@ class Function:
         usage = f"usage: {self.signature}"
         for name in named:
             if name.lower() not in self.parameters:
-                hint = f"{nearest(name, self.parameters)} {usage}"
-                raise Invalid(f"{self.name}() has no argument {name!r}", hint)
+                raise Invalid(f"{self.name}() has no argument {name!r}", nearest(name, self.parameters, usage))
         if positional > len(self.parameters):
             raise Invalid(f"{self.name}() takes at most {len(self.parameters)} arguments", usage)
         given = [*self.parameters[:positional], *(name.lower() for name in named)]

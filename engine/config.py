@@ -15,6 +15,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
+from engine import faults
 from engine.errors import Invalid, nearest
 from engine.memory.downgrade import WEAK
 
@@ -318,7 +319,12 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not path.exists():
+            return {}
+    except OSError as error:  # it is the folder that cannot be entered
+        raise faults.unopened(OSError(error.errno, error.strerror, str(path.parent)), str(path.parent)) from None
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"lakehouse.toml is not valid TOML: {error}", "correct or remove the line") from None
     except OSError as error:

@@ -174,6 +174,18 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def break_off(cursor: Cursor) -> None:
+    """End the statement that Ctrl-C has stopped on a cursor, and let nothing of an open transaction be committed.
+
+    The engine only stops waiting for it: its threads go on, it holds the files even when the cursor is closed, and what
+    it wrote into a transaction stays there. It ends when the cursor is interrupted and gets another statement; one that
+    fails makes the transaction fail.
+    """
+    cursor.interrupt()
+    with suppress(duckdb.Error):
+        cursor.execute("select error('broken off')")
+
+
 @contextmanager
 def transaction(cursor: Cursor, *, open_already: bool = False) -> Iterator[None]:
     """Commit at the end, roll back on an error. Nothing is done when the caller has a transaction open already."""
@@ -185,6 +197,7 @@ def transaction(cursor: Cursor, *, open_already: bool = False) -> Iterator[None]
         yield
         cursor.execute("commit")
     except BaseException:
+        cursor.interrupt()  # see `break_off`
         with suppress(duckdb.Error):  # the engine may have ended it already; the first error is the one to show
             cursor.execute("rollback")
         raise

@@ -12,11 +12,19 @@ LakehouseError
 └── Internal         INTERNAL         500   a fault of ours
 
 The text on the wire is `[CODE] what happened; what to do next`. The docstring of a class is its default message.
+A text may hold what a user sent, of any length: what is longer than LONGEST characters loses its middle.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
+
+LONGEST = 1000  # characters of a message, and of a hint: both go into headers, logs and terminals
+ENDING = 300  # characters that are kept of the end: it says what happened to what was named
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - ENDING - 3]} … {text[-ENDING:]}"
 
 
 class LakehouseError(Exception):
@@ -27,8 +35,8 @@ class LakehouseError(Exception):
 
     def __init__(self, message: str | None = None, hint: str | None = None) -> None:
         """`message`: what happened, without the code. `hint`: what to do next."""
-        self.message = message or type(self).__doc__ or ""
-        self.hint = hint
+        self.message = _bounded(message or type(self).__doc__ or "")
+        self.hint = hint and _bounded(hint)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -95,6 +103,9 @@ BY_CODE: dict[str, type[LakehouseError]] = {
     for kind in (Invalid, Unauthenticated, Forbidden, NotFound, Conflict, RuleBroken, Busy, TimedOut, Internal)
 }
 
+NEAREST = 3  # names that a hint offers at most
+LIKENESS = 0.55  # of two names, 0 … 1, from which on one may have been meant: "score" and "corpus" have .545
+
 CODED = re.compile(r"\[(" + "|".join(BY_CODE) + r")\] (.*)", re.DOTALL)
 
 
@@ -107,12 +118,22 @@ def parse(text: str) -> LakehouseError | None:
     return BY_CODE[found.group(1)](*((message, hint) if message else (hint, None)))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The hint for a name that is not known: the nearest ones, or all when they are few."""
-    choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
+def nearest(name: str, known: Iterable[str], also: str = "") -> str:
+    """The hint for a name that is not known: the nearest ones in whatever case, or all when they are few.
+
+    `also`: what else helps.
+    """
+    hint = _nearest(name, sorted(known))
+    return f"{hint}{'' if hint.endswith('?') else ';'} {also}" if also else hint
+
+
+def _nearest(name: str, choices: list[str]) -> str:
+    asked, folded = name.lower(), {choice.lower(): None for choice in choices}
+    begun = [choice for choice in folded if asked and choice.startswith(asked)]
+    close = get_close_matches(asked, folded, NEAREST, LIKENESS) or get_close_matches(asked, begun, NEAREST, 0.0)
     if close:
-        return "did you mean " + " or ".join(repr(choice) for choice in close) + "?"
+        found = [choice for one in close for choice in choices if choice.lower() == one]
+        return "did you mean " + " or ".join(repr(choice) for choice in found[:NEAREST]) + "?"
     if not choices:
         return "there are none yet"
     return "known: " + ", ".join(choices[:10]) + (" …" if len(choices) > 10 else "")

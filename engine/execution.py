@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine import annex, duck, faults, guard
+from engine import annex, duck, faults, guard, keyboard, turns
 from engine.bounds import Measure
 from engine.cursors import Held
-from engine.errors import LakehouseError, NotFound
+from engine.errors import LakehouseError, NotFound, TimedOut
 from engine.parameters import Parameters
 from engine.statement import Statement
 
@@ -72,6 +72,9 @@ class Execution:
         self._exits.callback(lake.executions.pop, statement, None)
         lake.executions[statement] = self
         lake.refuse_closed(session, self.checked.kind)
+        caller = turns.caller()
+        if caller is not None:
+            self._exits.enter_context(caller.interrupting(statement.cancel))
         if transaction is not None:
             self._join(transaction)
             if transaction.held.path != session.search_path:
@@ -151,7 +154,7 @@ class Execution:
     def acting(self) -> Iterator[None]:
         """Do a part of the statement when its turn comes. What is raised in it ends the statement; see `fail`."""
         begun, self._began = self._began, True
-        with self._failing():
+        with self._failing(), keyboard.heeded(self.statement):
             if self._goes_first:
                 yield
             else:
@@ -165,14 +168,23 @@ class Execution:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Whatever is raised inside ends the statement; a caller sees LakehouseError."""
+        """Whatever is raised inside ends the statement; a caller sees LakehouseError, or his own KeyboardInterrupt."""
         try:
             yield
         except Exception as error:
             raise self.fail(error) from None
         except BaseException:
-            self.finish(self.statement.stopped())
+            self._break_off()
             raise
+
+    def _break_off(self) -> None:
+        """End the statement because the caller does not wait for it any more."""
+        try:
+            if not self.statement.ended and hasattr(self, "held"):
+                self.held.dirty = True
+                duck.break_off(self.held.cursor)
+        finally:
+            self.finish(self.statement.stopped())
 
     def finish(self, error: LakehouseError | None = None) -> None:
         """Give everything back and record the end of the statement. Harmless when done twice."""
@@ -185,8 +197,15 @@ class Execution:
                 self.lake.record_statement(self.statement, self.checked.kind, error)
 
     def fail(self, error: Exception) -> LakehouseError:
-        """End the statement with `error`; returns what the user is to see, recorded in the journal."""
-        fault = self._translate(error)
+        """End the statement with `error`; returns what the user is to see, recorded in the journal.
+
+        Raises KeyboardInterrupt for what the engine has made of it.
+        """
+        try:
+            fault = self._translate(error)
+        except KeyboardInterrupt:
+            self._break_off()
+            raise
         if not self.statement.ended:
             if self.transaction is None and hasattr(self, "held"):
                 self.held.dirty = True
@@ -197,11 +216,15 @@ class Execution:
 
     def _translate(self, error: Exception) -> LakehouseError:
         statement = self.statement
-        if statement.failure is not None and faults.KERNEL_FAILED in str(error):
-            return statement.failure
-        if statement.cancelled.is_set() and not isinstance(error, LakehouseError):
-            return statement.stopped()
+        if statement.broken_off:
+            raise KeyboardInterrupt from None
         fault = self.lake.fault(error)
+        told = statement.failure if faults.KERNEL_FAILED in str(error) else None
+        ours = told or (error if isinstance(error, LakehouseError) else None)
+        if statement.cancelled.is_set() and (ours is None or isinstance(ours, TimedOut)):
+            return statement.stopped()  # whoever polls knows neither why nor what to do next
+        if told is not None:
+            return told
         if faults.ends_the_engine(error):
             self.lake.revival.failed(self._instance, fault)
             return fault

@@ -1,6 +1,7 @@
 """From what the engine says to what the user reads: DuckDB's exceptions become errors of ours, without paths."""
 
 import re
+import threading
 from pathlib import Path
 
 import duckdb
@@ -46,20 +47,30 @@ NAMED: dict[str, type[duckdb.Error]] = {
 }
 PREFIX = re.compile(r"^([A-Za-z][A-Za-z ]{1,30}) Error: ")
 NO_PLACE = re.compile(r'(Catalog|Schema)( with name)? "?[^"]+"? (does not exist|not found)')
-OPEN_ELSEWHERE = ("Could not set lock on file", "Conflicting lock", "handle conflict")
+OPEN_HERE = "handle conflict"
+OPEN_ELSEWHERE = ("Could not set lock on file", "Conflicting lock")
 INVALIDATED = "has been invalidated"  # after a failed checkpoint, also as an IO error
 FULL_DISK = ("No space left on device", "Disk quota exceeded")
+CLOSED_FILES = ("Permission denied", "Operation not permitted", "Read-only file system")
+KEYBOARD = re.compile(r"([A-Z][A-Za-z ]+ Error: )*(" + KERNEL_FAILED + r": )?KeyboardInterrupt: <EMPTY MESSAGE>")
 NO_THREAD = "can't start new thread"
 NO_LIST = re.compile(r"Type VARCHAR with value '([^'\[\]]{1,80})' can't be cast to the destination type VARCHAR\[\]")
 TOO_DEEP = "Max expression depth limit"
 UNREADABLE_VALUE = "Unable to cast Python instance"
+NO_FROM = re.compile(r'Referenced column "([^"]{1,80})" was not found because the FROM clause is missing')
+ONE_NAME = re.compile(r"LINE 1: (\w{1,80})\n\s*\^\s*$")  # the whole of a statement
 
 
 def translate(error: BaseException, home: str = "") -> LakehouseError:
-    """The error a user sees for `error`; the folder `home` is removed from its text."""
+    """The error a user sees for `error`; the folder `home` is removed from its text.
+
+    Raises KeyboardInterrupt for what the engine has made of Ctrl-C.
+    """
     if isinstance(error, LakehouseError):
         return error
     text = str(error).partition("\n\nAt:\n")[0]
+    if _is_from_the_keyboard(error, text):
+        raise KeyboardInterrupt from None
     if KERNEL_FAILED in text:
         return parse(text) or Internal(scrub(text.partition(KERNEL_FAILED)[2].lstrip(": "), home))
     kind = _kind(error, text)
@@ -68,10 +79,9 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
         return Closed("the lake is closed", "open it again")
     if issubclass(kind, duckdb.Error) and INVALIDATED in text:
         return Internal(message, REOPENED)
-    if issubclass(kind, duckdb.IOException | OSError) and any(full in text for full in FULL_DISK):
-        return Busy("the disk is full", "free space and repeat; nothing was half-written")
-    if issubclass(kind, MemoryError) or (kind is RuntimeError and NO_THREAD in text):
-        return Busy("the memory is full", "ask for less, or give the lake more memory; nothing was half-written")
+    machine = _of_the_machine(kind, text, home)
+    if machine is not None:
+        return machine
     for theirs, ours, hint in KINDS:
         if issubclass(kind, theirs):
             return ours(message, hint)
@@ -82,13 +92,47 @@ def translate(error: BaseException, home: str = "") -> LakehouseError:
     if issubclass(kind, duckdb.BinderException | duckdb.ParserException):
         if TOO_DEEP in message:
             return Invalid("the statement is nested too deeply", "split it")
-        return Invalid(message + _place(text), _candidates(text) or "correct the statement")
+        return Invalid(message + _place(text), _candidates(text) or _as_query(text) or "correct the statement")
     if issubclass(kind, duckdb.Error | pa.ArrowInvalid | ValueError | TypeError | OverflowError):
         kind_of_error = Conflict if "onflict" in text and "ransaction" in text else Invalid
         return kind_of_error(message, _as_list(message) or "correct the statement or its values")
     if UNREADABLE_VALUE in text:
         return Invalid("a value cannot be passed to the engine", "pass numbers, texts, dates, bytes, lists or dicts")
     return Internal(message or type(error).__name__)
+
+
+def _is_from_the_keyboard(error: BaseException, text: str) -> bool:
+    """Whether the engine was broken off by Ctrl-C: by its own look for signals, or within a kernel in this thread."""
+    if isinstance(error.__cause__, KeyboardInterrupt):
+        return True
+    return threading.current_thread() is threading.main_thread() and bool(KEYBOARD.fullmatch(text.strip()))
+
+
+def _of_the_machine(kind: type[BaseException], text: str, home: str) -> Busy | None:
+    """The error for a memory or a disk that is full, and for files of the home that this user may not use."""
+    if issubclass(kind, MemoryError) or (kind is RuntimeError and NO_THREAD in text):
+        return Busy("the memory is full", "ask for less, or give the lake more memory; nothing was half-written")
+    if not issubclass(kind, duckdb.IOException | duckdb.TransactionException | OSError):
+        return None
+    if any(full in text for full in FULL_DISK):
+        return Busy("the disk is full", "free space and repeat; nothing was half-written")
+    reason = next((closed for closed in CLOSED_FILES if closed in text), None)
+    file = re.search(re.escape(home) + r"(/[^\"'\n]*)?(?=[\"'\n]|$)", text) if reason and home else None
+    if file is None:
+        return None
+    return Busy(
+        f"the home {Path(home).name!r} cannot be read or written: {reason}, {scrub(file.group(), home)}",
+        "let the user of this process read and write that folder and all that is in it, and repeat",
+    )
+
+
+def _as_query(text: str) -> str | None:
+    """What to write where a name stands alone in the place of a text, or of a query."""
+    found = NO_FROM.search(text)
+    if found:
+        return f"a text stands in quotes: '{found.group(1)}', and so does a query: 'from {found.group(1)}'"
+    found = ONE_NAME.search(text)
+    return f"to read a table: from {found.group(1)}" if found else None
 
 
 def _as_list(message: str) -> str | None:
@@ -104,15 +148,20 @@ def ends_the_engine(error: BaseException) -> bool:
     return issubclass(kind, duckdb.FatalException) or (issubclass(kind, duckdb.Error) and INVALIDATED in text)
 
 
-def unopened(error: duckdb.Error, home: str) -> LakehouseError:
+def unopened(error: Exception, home: str) -> LakehouseError:
     """The error for a home whose files cannot be opened."""
-    text = str(error)
+    text, name = str(error), Path(home).name
+    if OPEN_HERE in text:
+        return Conflict(f"the home {name!r} is open in this process already", "close it there first, or use it there")
     if any(part in text for part in OPEN_ELSEWHERE):
         return Conflict(
-            f"the home {Path(home).name!r} is open in another process",
-            "connect to that server (its address is in server.json) or choose another --home",
+            f"the home {name!r} is open in another process",
+            "end that process, connect to it if it serves (server.json has its address), or choose another --home",
         )
-    return Internal(f"the home cannot be opened: {translate(error, home).message}", "restore it from a backup")
+    fault = translate(error, home)
+    if isinstance(fault, Busy):  # the files are well, the machine is not
+        return fault
+    return Internal(f"the home cannot be opened: {fault.message}", "restore it from a backup")
 
 
 def _kind(error: BaseException, text: str) -> type[BaseException]:

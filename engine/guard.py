@@ -56,6 +56,10 @@ FIRST_WORDS = {  # of statements that the parser may see: it runs parts of other
     "show", "summarize", "explain", "insert", "update", "delete", "merge", "truncate", "create", "drop", "alter",
     "comment", "use", "begin", "start", "commit", "end", "rollback", "abort", "set",
 }  # fmt: skip
+SERVED = (
+    "select, values, pivot, describe, show, summarize, explain, insert, update, delete, merge, truncate, create, drop, "
+    "alter, comment and use"
+)
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def _check_first_words(words: Sequence[Token]) -> None:
 
 
 def _not_served(word: Token) -> Forbidden:
-    return Forbidden(f"statements of the kind {word.text.upper()} are not served", "see docs/architecture.md")
+    return Forbidden(f"statements of the kind {word.text.upper()} are not served", f"served: {SERVED}")
 
 
 def _check_catalog_functions(words: Sequence[Token]) -> None:
@@ -208,7 +212,10 @@ def _check_kind(
     if kind == "SET" and first.is_word("use"):
         return Checked("USE", False, "reads", (), False)
     if kind == "TRANSACTION":
-        raise Invalid("transactions are opened by the connection", "use commit() and rollback() of the client")
+        raise Invalid(
+            f"{first.text} is no statement here: each statement stands for itself",
+            "to keep or forget several together, use commit() and rollback() of a Flight SQL client",
+        )
     raise _not_served(first)
 
 

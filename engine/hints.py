@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from engine import duck, guard
 from engine.errors import LakehouseError, NotFound, nearest
 
+LIST = "see lake.datasets"
 MISSING = re.compile(r'(Table|View|Table Function|Scalar Function|Macro Function) with name "?(.+?)"? does not exist')
 
 
@@ -23,10 +24,10 @@ def with_nearest(fault: LakehouseError, seen: Sequence[str], functions: Collecti
             return NotFound(fault.message, f"write select {name}(…)")
         hint = nearest(name, functions)
         return NotFound(fault.message, hint) if hint.startswith("did you mean") else fault
-    hint = nearest(name, seen)
+    hint = nearest(name, seen, LIST)
     if not hint.startswith("did you mean"):  # then the tables of the caller say more than the views of the lake
-        hint = nearest(name, [table for table in seen if not table.startswith("lake.")])
-    return NotFound(fault.message, f"{hint}; see lake.datasets")
+        hint = nearest(name, [table for table in seen if not table.startswith("lake.")], LIST)
+    return NotFound(fault.message, hint)
 
 
 def tables(new_cursor: Callable[[], duck.Cursor], place: tuple[str, str]) -> list[str]:

@@ -30,7 +30,8 @@ Installable = tuple[str, Body, list[str], str]  # name, body, types of the param
 def opened(home: Path, engine: Engine) -> duck.Cursor:
     """The root connection of a new instance, with the control plane and the buckets of `home` attached.
 
-    Raises Conflict when another process has the home open, Invalid for a setting that the engine does not take.
+    Raises Conflict when the home is open already, Busy when its files cannot be read and written, Invalid for a setting
+    that the engine does not take.
     """
     root = _connected(home, engine)
     try:
@@ -40,7 +41,7 @@ def opened(home: Path, engine: Engine) -> duck.Cursor:
         for name in ("lake", "fn"):
             root.execute(f"attach ':memory:' as {name}")
         attach_buckets(root, home)
-    except duck.Error as error:
+    except (duck.Error, OSError) as error:
         root.close()
         raise faults.unopened(error, str(home)) from None
     except BaseException:
@@ -51,9 +52,11 @@ def opened(home: Path, engine: Engine) -> duck.Cursor:
 
 def _connected(home: Path, engine: Engine) -> duck.Cursor:
     spill = home / "cache" / "spill"
-    spill.parent.mkdir(exist_ok=True)  # the engine makes the last folder only, and only when it must spill
     try:
+        spill.parent.mkdir(exist_ok=True)  # the engine makes the last folder only, and only when it must spill
         return duck.connect(engine.threads, engine.memory_limit, spill, engine.temp_limit, EXTENSIONS)
+    except OSError as error:
+        raise faults.unopened(error, str(home)) from None
     except duck.Error as error:
         fault = faults.translate(error, str(home))
         raise Invalid(f"the engine does not take its settings: {fault.message}", "see [engine]") from None

@@ -305,7 +305,7 @@ class Lake:
             now = time.monotonic()
             for statement in self.statements():
                 late = statement.deadline is not None and now > statement.deadline
-                if late or statement.cancelled.is_set():
+                if late or statement.broken_off or statement.cancelled.is_set():
                     statement.cancel(timed_out=late)
             while self.abandoned:
                 self.abandoned.popleft().drop()

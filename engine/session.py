@@ -11,7 +11,7 @@ import pyarrow as pa
 from engine import duck, guard, parameters
 from engine.access.credentials import Credentials
 from engine.access.profiles import Profile
-from engine.access.roles import Role, require
+from engine.access.roles import Effect, Role, allows, require
 from engine.advice import beside
 from engine.cursors import path_of
 from engine.descriptions import NO_ROWS, Description
@@ -61,6 +61,10 @@ class Session:
     def role(self) -> Role:
         """The role of the profile, as it is now."""
         return self._lake.spaces.profile(self.profile).role
+
+    def may(self, effect: Effect) -> bool:
+        """Whether the role allows statements and functions of an effect."""
+        return allows(self.role, effect)
 
     @property
     def reach(self) -> Profile:

@@ -38,6 +38,7 @@ class Statement:
     started: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)
     timed_out: bool = False
+    broken_off: float = 0.0  # when Ctrl-C came, in seconds of time.monotonic; see `engine/keyboard.py`
     limit: str = "[engine] statement_seconds"  # the setting that bounds it
     failure: LakehouseError | None = None  # what a kernel of it raised
     progress: tuple[int, int, str] | None = None  # done, total, of what

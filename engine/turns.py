@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from engine.errors import Busy
+from engine.statement import Statement
 
 LOOK_SECONDS = 0.05  # how soon one that waits notices that it was cancelled
 
-nested = threading.local()  # `nested.inside`: whether this thread works for a statement that has its turn already
+_thread = threading.local()  # `_thread.caller`: the statement that a kernel in this thread works for; it has its turn
 
 
 class Turns:
@@ -31,7 +32,7 @@ class Turns:
 
         `begun`: the statement has had a turn before; it waits for the next one as long as it takes.
         """
-        if getattr(nested, "inside", False):
+        if caller() is not None:
             yield
             return
         self._take(check, begun)
@@ -81,12 +82,18 @@ class Turns:
         return len(self._waiting)
 
 
+def caller() -> Statement | None:
+    """The statement that a kernel in this thread works for; None outside of kernels."""
+    found: Statement | None = getattr(_thread, "caller", None)
+    return found
+
+
 @contextmanager
-def within_a_turn() -> Iterator[None]:
-    """Let the statements that this thread runs meanwhile be part of the one that it works for."""
-    before = getattr(nested, "inside", False)
-    nested.inside = True
+def within_a_turn(statement: Statement) -> Iterator[None]:
+    """Let the statements that this thread runs meanwhile be part of the one that it works for: they end with it."""
+    before = caller()
+    _thread.caller = statement
     try:
         yield
     finally:
-        nested.inside = before
+        _thread.caller = before

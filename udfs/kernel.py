@@ -148,7 +148,7 @@ class Body:
         try:
             statement.check()
             require(statement.session.role, kernel.effect, f"{kernel.name.lstrip('_')}()")
-            with within_a_turn(), told_by(statement.statement_id):
+            with within_a_turn(statement), told_by(statement.statement_id):
                 answers = kernel.run(Call(lake, statement), rows)
                 return form(answers, lake.arrow_type(kernel.returns), statement.check)
         except LakehouseError as error:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import FormData, QueryParams
 
-from engine.access.roles import allows
 from engine.session import Session
 from web.answers import take
 
@@ -96,7 +95,7 @@ class Memory:
         recorded = _records(session, RECORDED, [question]) if question else []
         return cls(
             role=session.role,
-            may_record=allows(session.role, "records"),
+            may_record=session.may("records"),
             off={one["corpus"]: one["why"] for one in _records(session, OFF)},
             recorded={(one["corpus"], one["id"]): one["score"] for one in recorded},
             noted=noted,

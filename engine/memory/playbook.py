@@ -93,7 +93,7 @@ class Move:
 def told_of(near: Near, *, asked: bool) -> dict[str, object]:
     """What `_explain` tells of an outcome. `asked`: with the text of its question."""
     query = {"query": near.playbook.query} if asked else {}
-    return {"playbook_id": near.playbook.playbook_id, **query, "query_distance": round(near.distance, 6)}
+    return {"playbook_id": near.playbook.playbook_id, **query, "query_distance": round(max(0.0, near.distance), 6)}
 
 
 def playbook_id(query: str, corpus: str, id: str) -> str:

@@ -67,7 +67,7 @@ class Models:
         found = [uri for uri in self._chat_uris if name in (None, uri, name_of(uri))]
         if not found:
             known = [EXTRACTIVE, *map(name_of, self._chat_uris)]
-            raise NotFound(f"the model {name!r} is not configured", f"{nearest(str(name), known)} see [models] chat")
+            raise NotFound(f"the model {name!r} is not configured", nearest(str(name), known, "see [models] chat"))
         with self._opening:
             if found[0] not in self._chats:
                 self._chats[found[0]] = open_chat(found[0], self._chat_reach, self._chat_temperature)
@@ -87,7 +87,7 @@ class Models:
         found = [uri for uri in self._reranker_uris if name in (None, uri, name_of(uri))]
         if not found:
             known = [LOCAL, *map(name_of, self._reranker_uris)]
-            raise NotFound(f"the model {name!r} is not configured", f"{nearest(str(name), known)} see [models] rerank")
+            raise NotFound(f"the model {name!r} is not configured", nearest(str(name), known, "see [models] rerank"))
         with self._opening:
             if found[0] not in self._rerankers:
                 reach = replace(self.means.reach, purpose="rerank")

@@ -23,11 +23,25 @@ CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @contextmanager
-def on_disk(folder: Path) -> Iterator[None]:
-    """Write into `folder` with a library whose errors do not tell a full disk; raises OSError that does."""
+def permitted(folder: Path) -> Iterator[None]:
+    """Use `folder` with a library whose errors do not name it; raises PermissionError when this user may not."""
     try:
         yield
+    except (RuntimeError, ValueError) as error:
+        if os.strerror(errno.EACCES) not in str(error):
+            raise
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)) from error
+
+
+@contextmanager
+def on_disk(folder: Path) -> Iterator[None]:
+    """Write into `folder` with a library whose errors do not tell a full disk, or a closed folder; raises OSError."""
+    try:
+        with permitted(folder):
+            yield
     except (OSError, RuntimeError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise
         if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(folder).free >= FULL:
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

@@ -120,7 +120,8 @@ class TextIndex:
 
     def __init__(self, folder: Path) -> None:
         """Open what `write` made."""
-        self._index = tantivy.Index.open(str(folder))
+        with room.permitted(folder):  # it makes a file there, that others see it open
+            self._index = tantivy.Index.open(str(folder))
         self._index.register_tokenizer(ANALYZER, _analyzer())
         self._searcher = self._index.searcher()
         # Of a whole segment, which never changes: the questions of a batch have many words in common.

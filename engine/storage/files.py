@@ -98,9 +98,9 @@ def find(uri: str, format: str | None, folders: Sequence[Path], closed: Sequence
     return kept
 
 
-def _path(uri: str) -> Path:
+def _path(uri: str, wanted: str = "a file, a folder or a pattern") -> Path:
     if not uri.strip() or "\0" in uri:
-        raise Invalid("the uri is empty or holds a NUL character", "give a file, a folder or a pattern")
+        raise Invalid("the uri is empty or holds a NUL character", f"give {wanted}")
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", uri)
     if scheme is None:
         return Path(uri).absolute()

@@ -19,7 +19,7 @@ def to_write(lake: "Lake", uri: str, suffixes: Sequence[str]) -> Path:
 
     Raises Invalid, NotFound or Forbidden.
     """
-    path = files._path(uri)
+    path = files._path(uri, "a file")
     if path.suffix not in suffixes:
         hint = f"call it {path.stem or 'file'}{suffixes[0]}"
         raise Invalid(f"the name {path.name!r} does not end in {' or '.join(suffixes)}", hint)
@@ -33,7 +33,7 @@ def to_write(lake: "Lake", uri: str, suffixes: Sequence[str]) -> Path:
 
 def to_read(lake: "Lake", uri: str) -> Path:
     """The file that a URI names, which is there and may be read. Raises Invalid, NotFound or Forbidden."""
-    path = files._path(uri)
+    path = files._path(uri, "a file")
     real = files._check_inside(path, uri, lake.folders, [lake.home])
     if not real.exists():
         raise NotFound(f"the file {uri!r} does not exist", "relative paths start at the folder the process runs in")
@@ -44,7 +44,7 @@ def to_read(lake: "Lake", uri: str) -> Path:
 
 def to_walk(lake: "Lake", uri: str) -> Path:
     """The folder that a URI names, which is there and may be read. Raises Invalid, NotFound or Forbidden."""
-    path = files._path(uri)
+    path = files._path(uri, "a folder")
     real = files._check_inside(path, uri, lake.folders, [lake.home])
     if not real.exists():
         raise NotFound(f"the folder {uri!r} does not exist", "relative paths start at the folder the process runs in")

@@ -1,6 +1,7 @@
 """Stopping what runs: by the caller, by the time limit, by closing; soon, and without touching anything else."""
 
 import gc
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -187,6 +188,63 @@ def test_an_interrupt_from_the_keyboard_gives_everything_back(guest: Session, ho
                 result = guest.run(act)
         assert result is None
         assert_idle(house)
+
+
+ASKING = [
+    "select * from playbook_lift(sample := 10000)",
+    "select * from playbook_import('from judged')",
+    f"select * from playbook_import($$select * from judged where ({SLOW}) > 0$$)",
+    f"select * from create_corpus('never', 'select id, text from notes where ({SLOW}) > 0', 'id', 'text')",
+    "select count(*) from (select 'word ' || range as q from range(1_000_000)) t, lateral (from matrix_search(t.q))",
+    "select count(*) from (select 'word ' || range as q from range(1_000_000)) t, lateral (from text_search(t.q))",
+    "select embed('word ' || range) from range(10_000_000)",
+]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """A lake with a corpus and judgements."""
+    opened = open_lake(tmp_path_factory.mktemp("asked") / "home", settings=FAST)
+    session = opened.session()
+    session.run("create table notes as select range as id, 'word ' || range as text from range(3000)")
+    session.run("create table judged as select text as query, 'notes' as corpus, id, 1.0 as score from notes")
+    session.run("select * from create_corpus('notes', 'notes', 'id', 'text')").read_all()
+    session.run("select * from playbook_import('from judged limit 300')").read_all()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("sql", ASKING)
+def test_whatever_notices_a_cancellation_it_says_what_to_do_next(asked: Lake, sql: str) -> None:
+    session = asked.session()
+    task = start(session, asked, sql, "asking")
+    assert session.cancel("asking")
+    started = time.monotonic()
+    with pytest.raises(TimedOut) as caught:
+        task.result()
+    assert str(caught.value) == "[TIMEOUT] the statement was cancelled; repeat it"
+    assert time.monotonic() - started < 5
+    assert_idle(asked)
+    assert session.run("select corpus from lake.corpora").rows() == [{"corpus": "notes"}]
+    assert session.run("select count(*)::integer as n from lake.outcomes").rows() == [{"n": 300}]
+
+
+@pytest.mark.parametrize("sql", [sql for sql in ASKING if "from judged'" not in sql])
+def test_whatever_notices_a_limit_names_it(asked: Lake, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, limits = asked.config.engine, asked.config.limits
+    config = asked.config.model_copy(
+        update={
+            "engine": engine.model_copy(update={"statement_seconds": 0.15}),
+            "limits": limits.model_copy(update={"acting_seconds": 0.15}),
+        }
+    )
+    session = asked.session()
+    monkeypatch.setattr(asked, "config", config)
+    with pytest.raises(TimedOut) as caught:
+        session.run(sql).read_all()
+    setting = r"(\[engine\] statement_seconds|\[limits\] acting_seconds)"
+    told = r"\[TIMEOUT\] the statement took longer than it may; narrow it or raise "
+    assert re.fullmatch(told + setting, str(caught.value))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.errors import BY_CODE, Invalid, LakehouseError, NotFound, nearest, parse
+from engine.errors import BY_CODE, LONGEST, Invalid, LakehouseError, NotFound, nearest, parse
 
 STATUSES = {
     "INVALID": 400,
@@ -52,3 +52,26 @@ def test_the_nearest_names() -> None:
     assert nearest("xyz", ["b", "a"]) == "known: a, b"
     assert nearest("xyz", [f"n{i:02}" for i in range(12)]).endswith("n09 …")
     assert nearest("resume", {"resumes": 1, "resumed": 2}) == "did you mean 'resumes' or 'resumed'?"
+
+
+def test_the_nearest_names_are_near_in_whatever_case() -> None:
+    assert nearest("RESUMES", ["resumes", "notes"]) == "did you mean 'resumes'?"
+    assert nearest("resumes", ["Resumes", "RESUMES"]) == "did you mean 'RESUMES' or 'Resumes'?"
+    assert nearest("score", ["corpus", "id"]) == "known: corpus, id"
+    assert nearest("engin", ["engine.memory_limit", "web.port"]) == "did you mean 'engine.memory_limit'?"
+    assert nearest("", ["b", "a"]) == "known: a, b"
+
+
+def test_what_else_helps_stands_apart() -> None:
+    assert nearest("worker", ["workers"], "see x") == "did you mean 'workers'? see x"
+    assert nearest("gpt-4", ["extractive"], "see x") == "known: extractive; see x"
+    assert nearest("gpt-4", [], "see x") == "there are none yet; see x"
+
+
+def test_what_a_user_sent_makes_no_error_of_its_length() -> None:
+    error = NotFound(f"corpus {'x' * 100_000!r} does not exist", "y" * 100_000)
+    assert len(error.message) == len(str(error.hint)) == LONGEST
+    assert error.message.startswith("corpus 'xxx")
+    assert error.message.endswith("xxx' does not exist")
+    whole = "x" * LONGEST
+    assert (Invalid(whole, whole).message, Invalid(whole, whole).hint) == (whole, whole)

@@ -59,6 +59,8 @@ def failure(session: Session, sql: str, params: list[object] | None = None) -> L
         ("select 'x'::integer", "[INVALID] Could not convert string 'x' to INT32", "correct the statement"),
         ("from text_search('x', corpora := 'notes')", "[INVALID] Type VARCHAR with value 'notes'", "wanted: ['notes']"),
         ("insert into workers values (1)", "[INVALID] table workers has 2 columns but 1 values were supplied", ""),
+        ("select * from playbook_import(workers)", '[INVALID] Referenced column "workers" was not', "'from workers'"),
+        ("from playbook_import('workers')", '[INVALID] syntax error at or near "workers"', "table: from workers"),
         ("select * from 'x.csv'", '[FORBIDDEN] Cannot access file "x.csv"', "[ingest] allowed"),
         ("select * from read_text('x.csv')", '[FORBIDDEN] Cannot access file "x.csv"', "[ingest] allowed"),
         ("select error('INTERRUPT Error: x')", "[INVALID] INTERRUPT Error: x", ""),
@@ -110,6 +112,7 @@ def test_an_error_in_the_middle_of_a_stream_keeps_its_kind(
         (OSError("Whatever New Error: nobody knows"), Invalid),
         (OSError(28, "No space left on device"), Busy),
         (OSError(122, "Disk quota exceeded"), Busy),
+        (duckdb.TransactionException("Failed to commit: x.\nCould not write: No space left on device"), Busy),
         (MemoryError("Unable to allocate 3.7 GiB for an array"), Busy),
         (RuntimeError("can't start new thread"), Busy),
         (pa.ArrowMemoryError("malloc of size 4096 failed"), Busy),
@@ -130,6 +133,28 @@ def test_an_error_in_the_middle_of_a_stream_keeps_its_kind(
 )
 def test_the_code_of_each_kind(error: Exception, kind: type[LakehouseError]) -> None:
     assert type(faults.translate(error)) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.IOException('IO Error: Cannot open file "/srv/home/lake.duckdb": Permission denied'),
+        duckdb.TransactionException('Failed to commit: x.\nCannot open file "/srv/home/y.wal": Permission denied'),
+        PermissionError(13, "Permission denied", "/srv/home/cache"),
+        PermissionError(1, "Operation not permitted", "/srv/home"),
+        OSError(30, "Read-only file system", "/srv/home/cache"),
+    ],
+    ids=repr,
+)
+def test_a_home_that_is_closed_to_this_user(error: Exception) -> None:
+    for found in (faults.translate(error, "/srv/home"), faults.unopened(error, "/srv/home")):
+        assert type(found) is Busy
+        assert found.message.startswith("the home 'home' cannot be read or written: ")
+        assert "<home>" in found.message
+        assert "let the user of this process read and write that folder" in str(found.hint)
+    assert "backup" in str(faults.unopened(OSError(5, "Input/output error", "/srv/home/lake.duckdb"), "/srv/home"))
+    for other in ("/srv/hom", "/srv/home/cache/deeper", ""):
+        assert "cannot be read or written" not in faults.translate(error, other).message
 
 
 def test_an_error_of_ours_stays_what_it_is() -> None:
@@ -161,10 +186,11 @@ def test_the_error_of_a_kernel_is_found_in_the_text_of_the_engine() -> None:
     [
         ('IO Error: Could not set lock on file "/x/lake.duckdb": Conflicting lock is held in python (PID 1)', Conflict),
         ('Binder Error: Unique file handle conflict: Cannot attach "control"', Conflict),
+        ('IO Error: Cannot open file "/clock/block/lake.duckdb": No space left on device', Busy),
         ('IO Error: The file "/clock/block/lake.duckdb" exists, but it is not a valid DuckDB database file!', Internal),
     ],
 )
 def test_a_home_that_cannot_be_opened(text: str, kind: type[LakehouseError]) -> None:
     error = faults.unopened(duckdb.IOException(text), str(Path("/clock/block")))
     assert type(error) is kind
-    assert "'block'" in str(error) or "<home>" in str(error)
+    assert "'block'" in str(error) or "<home>" in str(error) or kind is Busy

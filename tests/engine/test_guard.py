@@ -1,11 +1,13 @@
 """What a statement may do. Every attempt here is made on a real lake, which must be as it was afterwards."""
 
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
 
 from engine.errors import Forbidden, Invalid, LakehouseError, NotFound
+from engine.guard import FIRST_WORDS
 from engine.lake import Lake
 from engine.session import Session
 
@@ -236,7 +238,17 @@ def test_statements_that_are_not_served(guest: Session, sql: str) -> None:
     "sql", ["begin", "begin transaction read only", "commit", "rollback", "abort", "start transaction"]
 )
 def test_transactions_are_the_connections(guest: Session, sql: str) -> None:
-    assert str(refused(guest, sql)).startswith("[INVALID] transactions are opened by the connection")
+    error = refused(guest, sql)
+    assert str(error).startswith(f"[INVALID] {sql.split()[0]} is no statement here: each statement stands for itself")
+    assert error.hint == "to keep or forget several together, use commit() and rollback() of a Flight SQL client"
+
+
+@pytest.mark.parametrize("sql", ["call f()", "prepare x as select 1", "attach 'x' as y", "set threads = 1"])
+def test_what_is_served_is_told_where_something_is_not(guest: Session, sql: str) -> None:
+    error = refused(guest, sql)
+    assert error.message == f"statements of the kind {sql.split()[0].upper()} are not served"
+    assert str(error.hint).startswith("served: select, values, pivot, ")
+    assert set(re.findall(r"[a-z]+", str(error.hint))) - {"served", "and"} <= FIRST_WORDS
 
 
 @pytest.mark.parametrize("sql", ["", "   ", "-- nothing", "/* nothing */", ";", ";;", "\n"])

@@ -6,6 +6,7 @@ import pytest
 
 from engine.errors import Busy, Invalid, TimedOut
 from engine.lake import Lake
+from engine.statement import Statement
 from engine.turns import Turns, within_a_turn
 from lakehouse import open_lake
 from tests.asking import session_of
@@ -87,10 +88,10 @@ def test_one_that_waits_can_be_cancelled_and_leaves_its_place() -> None:
     first.join(10)
 
 
-def test_what_runs_for_one_that_has_a_turn_needs_none() -> None:
-    turns = Turns(1, 0, 0.1)
+def test_what_runs_for_one_that_has_a_turn_needs_none(lake: Lake) -> None:
+    turns, statement = Turns(1, 0, 0.1), Statement("one", lake.session(), "", None, lambda: None)
     with turns.turn(calm, begun=False):
-        with within_a_turn(), turns.turn(calm, begun=False):
+        with within_a_turn(statement), turns.turn(calm, begun=False):
             pass
         with pytest.raises(Busy), turns.turn(calm, begun=False):
             pass

@@ -152,7 +152,9 @@ def shown(name: str | None) -> str:
 
 
 def _found(what: str, name: str | None, known: Mapping[str, Kind]) -> Kind:
-    if name is None or name not in known:
+    if name is None:
+        raise Invalid(f"the {what} is NULL", nearest("", known))
+    if name not in known:
         raise NotFound(f"{what} {shown(name)!r} does not exist", nearest(shown(name), known))
     return known[name]
 

@@ -26,6 +26,11 @@ def test_an_id_of_another_corpus_does_not_match() -> None:
     assert classic([near("c", 0.4, corpus="gadgets")], found, found) == {}
 
 
+def test_no_question_is_nearer_than_itself() -> None:
+    told = Move(near("c", -1e-6), False).explained()
+    assert told["query_distance"] == 0.0
+
+
 def test_the_strongest_outcome_counts_once() -> None:
     found = [Key("widgets", "c")]
     moves = classic([near("c", 0.1, 0.4), near("c", 0.2, 0.9)], found, found)
