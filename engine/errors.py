@@ -104,7 +104,7 @@ BY_CODE: dict[str, type[LakehouseError]] = {
 }
 
 NEAREST = 3  # names that a hint offers at most
-LIKENESS = 0.55  # of two names, 0 … 1, from which on one may have been meant: "score" and "corpus" have .545
+LIKENESS = 0.57  # of two names, 0 … 1, from which on one may have been meant: "score" and "corpus" have .545
 
 CODED = re.compile(r"\[(" + "|".join(BY_CODE) + r")\] (.*)", re.DOTALL)
 
