@@ -232,7 +232,7 @@ report together, failed meanwhile, and that was taken back. Since outcomes of a 
 more, with the same figures.
 In the first run for the claim reference lost .023 on unrelated questions with two judgements of ten flipped (.007 before);
 since then imagined pairs weigh less where judgements err. In the end reworded gains less MRR on *report* (+.092) than what is
-aimed at (+.10). That is chance: six drawings gain +.105 / +.135 there together, each of the other five more MRR than +.10, and +.108 /
+aimed at (+.10). It is the lowest of six drawings, which gain +.105 / +.135 there together, each of the other five more MRR than +.10, and +.108 /
 +.124 on *tune*, with one of 56 unrelated questions hurt. Who knew of each question whether its need is recorded would gain +.124 /
 +.146 in the first on *report*, and +.140 / +.195 on *tune*, where it gains +.110 / +.138.
 
